@@ -1,0 +1,55 @@
+"""Where two outcomes differ, as lines of text."""
+
+import numpy as np
+
+RELATIVE, ABSOLUTE = 2e-4, 2e-5  # of float32, after a few layers or steps
+
+
+def of_outcomes(expected, actual):
+    """One line for each place where what lamella gave is not what Keras gave; texts of errors are lamella's own."""
+    if "raised" in expected and "raised" in actual:
+        return
+    for who, outcome in (("Keras", expected), ("lamella", actual)):
+        if "raised" in outcome:
+            yield f": only {who} raises {outcome['raised']}: {short(outcome['message'])}"
+            return
+    yield from differences(expected, actual)
+
+
+def differences(expected, actual, place=""):
+    """One line for each place where actual is not expected."""
+    if isinstance(expected, dict) and isinstance(actual, dict):
+        for name in [*expected, *(n for n in actual if n not in expected)]:
+            if name not in actual or name not in expected:
+                yield f"{place}.{name}: only in {'lamella' if name in actual else 'Keras'}"
+            else:
+                yield from differences(expected[name], actual[name], f"{place}.{name}")
+    elif isinstance(expected, (list, tuple)) and isinstance(actual, (list, tuple)):
+        if len(expected) != len(actual) or type(expected) is not type(actual):
+            yield f"{place}: {short(expected)} in Keras, {short(actual)} here"
+            return
+        for i, pair in enumerate(zip(expected, actual, strict=True)):
+            yield from differences(*pair, f"{place}[{i}]")
+    elif isinstance(expected, np.ndarray) and isinstance(actual, np.ndarray):
+        yield from array_differences(expected, actual, place)
+    elif isinstance(expected, float) and isinstance(actual, float):
+        if not np.allclose(actual, expected, RELATIVE, ABSOLUTE, equal_nan=True):
+            yield f"{place}: {expected!r} in Keras, {actual!r} here"
+    elif type(expected) is not type(actual) or expected != actual:
+        yield f"{place}: {short(expected)} in Keras, {short(actual)} here"
+
+
+def array_differences(expected, actual, place):
+    if expected.shape != actual.shape or expected.dtype != actual.dtype:
+        yield f"{place}: {expected.dtype}{expected.shape} in Keras, {actual.dtype}{actual.shape} here"
+    elif expected.dtype.kind in "fc" and not np.allclose(actual, expected, RELATIVE, ABSOLUTE, equal_nan=True):
+        error = np.abs(actual.astype(float) - expected)
+        worst = np.unravel_index(np.nanargmax(np.where(np.isnan(error), np.inf, error)), error.shape)
+        yield f"{place}{list(map(int, worst))}: {expected[worst]} in Keras, {actual[worst]} here; shape {expected.shape}"
+    elif expected.dtype.kind not in "fc" and not np.array_equal(expected, actual):
+        yield f"{place}: {short(expected)} in Keras, {short(actual)} here"
+
+
+def short(value, size=300):
+    text = repr(value)
+    return text if len(text) <= size else f"{text[:size]}..."
