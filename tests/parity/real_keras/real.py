@@ -96,6 +96,36 @@ def give_tensorflow_1(backend):
     backend.is_tensor = importlib.import_module("keras.backend").is_tensor = lambda x: isinstance(x, tensors)
 
 
+def compute_before_updating(backend):
+    """Make functions compute all new values before a variable changes.
+
+    K.update makes an operation that waits for nothing, and variables of TensorFlow 1 share memory with what was read of them: whether
+    a gradient or the loss sees old or new weights is left to chance.
+    """
+
+    def with_pair(make, new_value):
+        def update(x, value):
+            operation = make(x, value)
+            operation.pair = x, new_value(x, value)
+            return operation
+
+        return update
+
+    backend.update = with_pair(backend.update, lambda x, value: V1.convert_to_tensor(value, x.dtype.base_dtype))
+    backend.update_add = with_pair(backend.update_add, lambda x, value: x + value)
+    backend.update_sub = with_pair(backend.update_sub, lambda x, value: x - value)
+    make = backend.Function.__init__
+
+    def init(self, inputs, outputs, updates=None, **options):
+        pairs = [getattr(update, "pair", update) for update in updates or []]
+        with V1.control_dependencies([pair[1] for pair in pairs if isinstance(pair, tuple) and backend.is_tensor(pair[1])]):
+            make(self, inputs, outputs, pairs, **options)
+
+    backend.Function.__init__ = init
+    public = importlib.import_module("keras.backend")
+    public.update, public.update_add, public.update_sub = backend.update, backend.update_add, backend.update_sub
+
+
 def install():
     warnings.simplefilter("ignore")
     give_old_names()
@@ -104,3 +134,4 @@ def install():
     backend = importlib.import_module("keras.backend.tensorflow_backend")
     importlib.import_module("keras")
     give_tensorflow_1(backend)
+    compute_before_updating(backend)

@@ -20,7 +20,7 @@ def plain(value):
     if isinstance(value, dict):
         return {str(name): plain(part) for name, part in value.items()}
     if isinstance(value, (list, tuple)):
-        return type(value)(map(plain, value)) if type(value) in (list, tuple) else [plain(part) for part in value]
+        return (list if isinstance(value, list) else tuple)(plain(part) for part in value)
     if value is None or isinstance(value, (bool, int, float, str, np.ndarray)):
         return value
     return value.item() if isinstance(value, np.generic) else str(value)
