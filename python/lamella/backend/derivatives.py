@@ -27,7 +27,7 @@ from lamella.graph.run_losses import running
 from lamella.graph.symbolic import Node, Symbolic, node_of
 from lamella.graph.trace import calls_between, held_values, walk
 from lamella.ops.gradient_rules import gradients_on_tape, watch
-from lamella.ops.tape import Tape, recording, value_of
+from lamella.ops.tape import Tape, Tensor, recording, value_of
 
 __all__ = ["gradients"]
 
@@ -173,6 +173,8 @@ class Gradients(Layer, self_contained=True):
         with Tape(self._recorded) as tape:
             given = [x if x is None or i >= self.watched else tape.watch(x) for i, x in enumerate(map(value_of, values))]
             loss = self._loss(given)
+        if not isinstance(loss, Tensor):  # it depends on them only through functions without gradients
+            return [None] * (len(self.variables) + self.watched)
         found = tape.gradients([(loss, np.ones(loss.shape, loss.dtype))])
         return [*found[: len(self.variables)], *found[len(self._recorded) :]]
 

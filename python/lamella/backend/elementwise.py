@@ -20,6 +20,7 @@ __all__ = [
 ]  # fmt: skip
 
 
+_broadcasting = functools.partial(in_graphs, broadcasts=True)
 _NUMBERS = (int, float, np.number, type(None))
 
 
@@ -30,22 +31,22 @@ sign = in_graphs(ops.sign)
 sin, cos = in_graphs(ops.sin), in_graphs(ops.cos)
 
 
-@in_graphs
+@_broadcasting
 def maximum(x: Value, y: Value) -> Value:
     """The larger of x and y, elementwise. Where they are equal, x gets the gradient, as in TensorFlow."""
     return ops.maximum(x, y)
 
 
-@in_graphs
+@_broadcasting
 def minimum(x: Value, y: Value) -> Value:
     """The smaller of x and y, elementwise. Where they are equal, x gets the gradient, as in TensorFlow."""
     return ops.minimum(x, y)
 
 
-@in_graphs
+@_broadcasting
 def pow(x: Value, a: Value) -> Value:
     """x ** a, elementwise."""
-    return ops.power(x, a)
+    return ops.power(x, np.asarray(a, x.dtype) if isinstance(a, int) else a)
 
 
 @in_graphs
@@ -119,7 +120,7 @@ def _comparison(name: str, compare: Callable[[Array, Array], Array]) -> Callable
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = f"x {name.replace('_', ' ')} y, elementwise: an array of booleans."
-    return in_graphs(function)
+    return _broadcasting(function)
 
 
 equal = _comparison("equal", np.equal)

@@ -20,9 +20,22 @@ __all__ = [
 ]  # fmt: skip
 
 
-relu, elu, softmax = in_graphs(activations.relu), in_graphs(activations.elu), in_graphs(activations.softmax)
+relu, elu = in_graphs(activations.relu), in_graphs(activations.elu)
 sigmoid, hard_sigmoid, tanh = (in_graphs(f) for f in (activations.sigmoid, activations.hard_sigmoid, activations.tanh))
 softplus, softsign = in_graphs(activations.softplus), in_graphs(activations.softsign)
+
+
+@in_graphs
+def softmax(x: Value, axis: int = -1) -> Value:
+    """exp(x) / sum(exp(x)) over `axis`, also for a vector, which the activation of this name refuses.
+
+    Raises:
+        ValueError: x does not have this axis.
+    """
+    return ops.softmax(x, axis=axis)
+
+
+setattr(softmax, "__wrapped__", activations.softmax)  # `activations.get` finds it by this
 
 
 @in_graphs

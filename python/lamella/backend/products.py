@@ -36,7 +36,7 @@ def dot(x: Value, y: Value) -> Value:
     *outer, k, m = y.shape
     axes = (len(outer), *range(len(outer)), len(outer) + 1)
     columns = ops.reshape(ops.transpose(y, axes=axes), shape=(k, count(outer) * m))
-    return ops.reshape(ops.dense(x, columns, None, activation="linear"), shape=(*x.shape[:-1], *outer, m))
+    return ops.reshape(ops.dense(x, packed(columns), None, activation="linear"), shape=(*x.shape[:-1], *outer, m))
 
 
 @in_graphs

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from lamella.core.config import floatx, normalize_data_format
 from lamella.core.shapes import count
 from lamella.core.types import Value
 from lamella.graph.connect import in_graphs
+from lamella.graph.trial import Specs
 from lamella.ops.arrays import axis_of
 from lamella.ops.tape import array_of
 
@@ -26,10 +27,25 @@ Pair = tuple[int, int]
 _slice = slice
 
 
-@in_graphs
-def reshape(x: Value, shape: Sequence[int | None]) -> Value:
+def _reshape(x: Value, shape: Sequence[int | None]) -> Value:
     """x with another shape. One size may be -1, or None for an unknown size; it follows from the others."""
     return ops.reshape(x, shape=tuple(-1 if size is None else int(size) for size in shape))
+
+
+def _reshaped_specs(specs: Specs, arguments: Mapping[str, Any]) -> Specs | None:
+    """The shape, if it is of numbers of which none is to be found: unknown sizes of x must fit, which a trial rarely does."""
+    shape, x = arguments["shape"], specs[0][0]
+    if (
+        None not in x
+        or not isinstance(shape, (list, tuple))
+        or not all(isinstance(d, (int, np.integer)) and d > 0 for d in shape)
+    ):
+        return None
+    sizes = [d for d in x if d is not None]
+    return None if count(shape) % count(sizes) else ((tuple(map(int, shape)), specs[0][1]),)
+
+
+reshape = in_graphs(_reshape, "reshape", specs=_reshaped_specs)
 
 
 @in_graphs
@@ -56,8 +72,7 @@ def _with_axis(x: Value, axis: int) -> Value:
     return ops.reshape(x, shape=shape)
 
 
-@in_graphs
-def squeeze(x: Value, axis: int) -> Value:
+def _squeeze(x: Value, axis: int) -> Value:
     """x without `axis`, whose size is 1.
 
     Raises:
@@ -67,6 +82,16 @@ def squeeze(x: Value, axis: int) -> Value:
     if shape.pop(axis_of(axis, len(shape))) != 1:
         raise ValueError(f"K.squeeze: expected axis {axis} of {tuple(x.shape)} to have size 1")
     return ops.reshape(x, shape=shape)
+
+
+def _squeezed_specs(specs: Specs, arguments: Mapping[str, Any]) -> Specs | None:
+    """An unknown size may be 1; trials have few of size 1."""
+    shape, dtype = specs[0]
+    axis = axis_of(arguments["axis"], len(shape))
+    return None if shape[axis] not in (1, None) else (((*shape[:axis], *shape[axis + 1 :]), dtype),)
+
+
+squeeze = in_graphs(_squeeze, "squeeze", specs=_squeezed_specs)
 
 
 @in_graphs

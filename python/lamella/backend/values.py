@@ -69,19 +69,19 @@ def constant(value: ArrayLike, dtype: str | None = None, shape: Sequence[int] | 
 
 
 @checked
-def eval(x: Value) -> Array:
-    """A copy of the value of x, of any shape. A symbolic tensor that does not depend on an Input or a placeholder is computed now.
+def eval(x: Value) -> Any:
+    """A copy of the value of x; for a scalar a number. A symbolic tensor without an Input or a placeholder is computed now.
 
     Raises:
         TypeError: A symbolic tensor depends on inputs; use K.function.
     """
-    return np.array(value_of(x))
+    return np.array(value_of(x))[()]
 
 
 @checked
 def get_value(x: Value) -> Any:
     """A copy of the value of x; for a scalar a number."""
-    return eval(x)[()]
+    return eval(x)
 
 
 @checked
@@ -274,7 +274,7 @@ def arange(start: int, stop: int | None = None, step: int = 1, dtype: str = "int
     Without stop: 0, step, ... below start, which is empty for a negative start.
     """
     first, end = (0, max(start, 0)) if stop is None else (start, stop)
-    return np.arange(first, end, step, dtype=np.dtype(dtype))
+    return np.arange(first, end, step).astype(dtype)
 
 
 @checked
@@ -328,11 +328,11 @@ def eye(size: int | tuple[int, int], dtype: str | None = None, name: str | None 
 
 @in_graphs
 def zeros_like(x: Value, dtype: str | None = None, name: str | None = None) -> Array:
-    """Zeros with x's shape and dtype, or another dtype; `name` has no effect."""
-    return np.zeros(x.shape, x.dtype if dtype is None else dtype)
+    """Zeros with x's shape. None as dtype is floatx, whatever dtype x has; `name` has no effect."""
+    return np.zeros(x.shape, floatx() if dtype is None else dtype)
 
 
 @in_graphs
 def ones_like(x: Value, dtype: str | None = None, name: str | None = None) -> Array:
-    """Ones with x's shape and dtype, or another dtype; `name` has no effect."""
-    return np.ones(x.shape, x.dtype if dtype is None else dtype)
+    """Ones with x's shape. None as dtype is floatx, whatever dtype x has; `name` has no effect."""
+    return np.ones(x.shape, floatx() if dtype is None else dtype)

@@ -66,9 +66,10 @@ def call_alone(layer: Layer) -> Value:
 def in_graphs(
     function: Callable[P, R],
     name: str | None = None,
-    specs: Callable[[Specs, Mapping[str, Any]], Specs] | None = None,
+    specs: Callable[[Specs, Mapping[str, Any]], Specs | None] | None = None,
     *,
     draws: bool = False,
+    broadcasts: bool = False,
 ) -> Callable[P, R]:
     """Decorator that registers a function for graphs.
 
@@ -79,14 +80,17 @@ def in_graphs(
         function: The function.
         name: Its name in graphs; None for its own name.
         specs: Function that computes the shapes and dtypes of the outputs from those of the inputs and the arguments by name.
-            With None they are found by calling the function on small arrays. This is wrong if the shapes depend on values, or
-            if a call has visible effects.
+            Without it, or where it gives None, they are found by calling the function on small arrays. This is wrong if the
+            shapes depend on values, or if a call has visible effects.
         draws: Whether it draws random numbers without tensors. Outside of a run it then always makes a node.
+        broadcasts: Whether the result has the shape to which the arguments are broadcast. Their unknown sizes may then be any.
     """
     label = name or function.__name__
     either = checked(function, label, connect, always=draws)
     if draws:
         setattr(either, "draws", True)
+    if broadcasts:
+        setattr(either, "broadcasts", True)
     if specs is not None:
         setattr(either, "specs_of", specs)
     registry.enter("functions", label, either)

@@ -18,6 +18,7 @@ from lamella.core.types import Value
 from lamella.core.updates import current as pending
 from lamella.core.variable import Variable
 from lamella.graph import arguments as args
+from lamella.graph.broadcast import broadcast_shape
 from lamella.graph.input_spec import InputSpec
 from lamella.graph.layer import Layer
 from lamella.graph.symbolic import Node, Symbolic, node_of
@@ -76,13 +77,14 @@ class Function(Layer, self_contained=True):
         self._positional = args.read(self.arguments, who)
         self._named = {key: args.read(value, who) for key, value in self.named.items()}
         try:
-            inspect.signature(found).bind(*self._positional, **self._named)
+            bound = inspect.signature(found).bind(*self._positional, **self._named)
         except TypeError as error:
             raise ValueError(f"{who}: {function}: {error}") from None
         places = sorted(args.places([self._positional, list(self._named.values())]))
         if places != list(range(len(places))) or not (places or self.variables or self._draws):
             raise ValueError(f"{who}: expected arguments that name the tensors 0, 1 ..., got {places}")
         self.input_spec = [InputSpec() for _ in places]
+        self._gives_dtype = bound.arguments.get("dtype") is not None
         self._dtypes: tuple[str, ...] = ()  # of the inputs, which shapes alone do not tell
         self._has_sizes = False  # whether an input is what K.shape computes
         self._known: dict[Specs, Specs] = {_specs(e, "inputs", who): _specs(e, "outputs", who) for e in shapes}
@@ -110,6 +112,7 @@ class Function(Layer, self_contained=True):
         # Where integers and fractions meet NumPy makes float64, in which layers of float32 would not take them.
         if (
             self._draws
+            or self._gives_dtype
             or any(x.dtype == np.float64 for x in inputs)
             or (not inputs and any(v.dtype == "float64" for v in self.variables))
         ):
@@ -227,14 +230,25 @@ class Function(Layer, self_contained=True):
                 raise ValueError(f"Function {self.name}: the description does not say what it returns for {list(specs)}")
             rule = getattr(self._function, "specs_of", None)
             if rule is None:
-                self._known[specs] = shapes_of(self._run, specs, f"{self.function} (layer {self.name})", self._constants())
+                self._known[specs] = self._broadcast(specs) or self._tried(specs)
             else:
                 bound = inspect.signature(self._function).bind(*self._positional, **self._named)
                 bound.apply_defaults()
                 # Without symbolic tensors, the tensors are the Variables.
                 of = specs or tuple((v.shape, v.dtype) for v in self.variables)
-                self._known[specs] = rule(of, bound.arguments)
+                self._known[specs] = rule(of, bound.arguments) or self._tried(specs)
         return self._known[specs]
+
+    def _tried(self, specs: Specs) -> Specs:
+        return shapes_of(self._run, specs, f"{self.function} (layer {self.name})", self._constants())
+
+    def _broadcast(self, specs: Specs) -> Specs | None:
+        """What broadcasting gives for unknown sizes, of which no trial may find some that fit; None for other functions."""
+        if not getattr(self._function, "broadcasts", False) or not any(None in shape for shape, _ in specs):
+            return None
+        ((constant, dtype),) = self._tried(tuple(((1,) * len(shape), dtype) for shape, dtype in specs))
+        shape = broadcast_shape([constant, *(shape for shape, _ in specs)])
+        return None if shape is None else ((shape, dtype),)
 
 
 def _is_size(x: Symbolic) -> bool:

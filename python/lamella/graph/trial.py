@@ -28,6 +28,7 @@ _SIZES = ((1, 2), (2, 7), (5, 1), (3, 64), (4, 96), (840, 840), (1680, 1680))
 _LARGEST = 2**26
 # Trials with sizes of constants: three free axes beside three sizes are 5 * 6 * 6.
 _FITTED = 256
+_STEP = 7919  # a prime that is larger than the number of choices for an axis
 
 
 def shapes_of(
@@ -39,7 +40,7 @@ def shapes_of(
         call: The function of a list of arrays.
         inputs: Shape and dtype of each input; None in a shape is unknown.
         who: The function, for messages.
-        constants: Shapes of the other arrays that `call` uses, which may determine unknown sizes.
+        constants: Shapes of the other arrays that `call` uses, which may determine unknown sizes, as known ones of inputs do.
 
     Raises:
         TypeError, ValueError: The function refuses such inputs.
@@ -94,13 +95,19 @@ def _even(shapes: Sequence[Shape], free: bool) -> Iterator[list[tuple[int, ...]]
 
 
 def _fitted(shapes: Sequence[Shape], constants: Sequence[Shape]) -> Iterator[list[tuple[int, ...]]]:
-    """The shapes in which each unknown size has a value of the constants' sizes, and some other values."""
-    sizes = sorted({d for shape in constants for d in shape if d})
+    """The shapes in which each unknown size has a value of the known sizes, and some other values."""
+    sizes = sorted({d for shape in (*constants, *shapes) for d in shape if d})
     places = [(i, axis) for i, shape in enumerate(shapes) for axis, d in enumerate(shape) if d is None]
     if not sizes:
         return
     choices = [[2, 3, *sizes] if axis == 0 else [*sizes, 1, 2, 7] for _, axis in places]
-    for chosen in itertools.islice(itertools.product(*choices), _FITTED):
+    total = count([len(each) for each in choices])
+    for number in range(min(total, _FITTED)):
+        # A step that is prime to the number of choices, so that each size varies among the first trials.
+        chosen, rest = [], number * _STEP % total
+        for each in choices:
+            rest, at = divmod(rest, len(each))
+            chosen.append(each[at])
         given = dict(zip(places, chosen))
         yield [tuple(given.get((i, axis), d or 0) for axis, d in enumerate(shape)) for i, shape in enumerate(shapes)]
 
