@@ -7,7 +7,7 @@ import pytest
 
 from lamella import backend as K
 from lamella.layers import RNN, Average, Bidirectional, Dense, GRUCell, Input, Layer, SimpleRNN, TimeDistributed
-from lamella.models import Model, Sequential
+from lamella.models import Model, Sequential, load_model
 
 RNG = np.random.default_rng(0)
 A, B = RNG.normal(size=(2, 4, 3)).astype("f4")
@@ -211,3 +211,29 @@ def test_losses_of_a_model_inside_after_a_run_of_the_outer_one():
     both = values([sum(inner.losses), sum(outer.losses)], [*inner.inputs, *outer.inputs], [A, A, B])
     wanted = [sum([v.sum(1).mean(), v.sum(), 8, 0.01 * 2 * np.abs(v.sum(1)).sum()]) for v in (A, B)]
     assert both == pytest.approx([wanted[0], wanted[0] + wanted[1]], rel=1e-4)
+
+
+class FarFromBefore(Layer):
+    """Adds 3 times the squared distance of the kernel from another weight: a symbolic loss that build makes."""
+
+    def build(self, input_shape):
+        self.kernel = self.add_weight("kernel", (input_shape[-1], 1), initializer="ones")
+        self.before = self.add_weight("before", (input_shape[-1], 1), initializer="zeros", trainable=False)
+        self.add_loss(K.switch(K.equal(K.sum(self.before), K.constant(99.0)), 0.0, 3.0 * K.sum(K.square(self.kernel - self.before))))
+        super().build(input_shape)
+
+    def call(self, x):
+        return K.dot(x, self.kernel)
+
+
+def test_a_loss_of_variables_that_build_makes_while_a_file_is_loaded(tmp_path):
+    model = Sequential([FarFromBefore(input_shape=(3,))])
+    model.compile("sgd", "mse")
+    model.set_weights([np.float32([[1], [2], [3]]), np.float32([[1], [0], [1]])])
+    wanted = 3 * (0 + 4 + 4)
+    assert model.test_on_batch(A, A.sum(1) + A[:, 1] + 2 * A[:, 2]) == pytest.approx(wanted)
+    model.save(tmp_path / "m.h5")
+    loaded = load_model(tmp_path / "m.h5", custom_objects={"FarFromBefore": FarFromBefore})
+    assert loaded.test_on_batch(A, A.sum(1) + A[:, 1] + 2 * A[:, 2]) == pytest.approx(wanted)
+    loaded.layers[0].set_weights([np.float32([[1], [2], [3]]), np.float32([[1], [2], [2]])])
+    assert loaded.test_on_batch(A, A.sum(1) + A[:, 1] + 2 * A[:, 2]) == pytest.approx(3)

@@ -87,6 +87,7 @@ class Function(Layer, self_contained=True):
         self._gives_dtype = bound.arguments.get("dtype") is not None
         self._dtypes: tuple[str, ...] = ()  # of the inputs, which shapes alone do not tell
         self._has_sizes = False  # whether an input is what K.shape computes
+        self._of_variables = False  # whether the inputs are functions of Variables alone
         self._known: dict[Specs, Specs] = {_specs(e, "inputs", who): _specs(e, "outputs", who) for e in shapes}
 
     def call(self, inputs: Value) -> Value:
@@ -174,6 +175,7 @@ class Function(Layer, self_contained=True):
         if arguments:
             raise ValueError(f"Function {self.name}: expected no arguments in a call, got {sorted(arguments)}")
         self._dtypes = tuple(x.dtype for x in tensors)
+        self._of_variables = _are_of_variables(tensors)
         self._follow_sizes(tensors)
         outputs = super()._connect(tensors, single, arguments)
         found = self._outputs([x.shape for x in tensors])
@@ -226,7 +228,8 @@ class Function(Layer, self_contained=True):
         if specs not in self._known and self._has_sizes:
             return next(iter(self._known.values()))
         if specs not in self._known:
-            if budget.limited() and (specs or self._draws):  # a function of Variables alone is called by a class, not by a file
+            # Functions of Variables alone are called by a class, not by a file.
+            if budget.limited() and (self._draws or not self._of_variables):
                 raise ValueError(f"Function {self.name}: the description does not say what it returns for {list(specs)}")
             rule = getattr(self._function, "specs_of", None)
             if rule is None:
@@ -259,7 +262,20 @@ def _is_size(x: Symbolic) -> bool:
         if not isinstance(node.layer, Function):
             return False
         if node.layer.function != "shape":
+            if not node.inputs:
+                return False
             waiting += node.inputs
+    return True
+
+
+def _are_of_variables(tensors: Sequence[Symbolic]) -> bool:
+    """Whether functions of Variables compute all tensors: none comes from an input."""
+    waiting = list(tensors)
+    while waiting:
+        node = node_of(waiting.pop())
+        if not isinstance(node.layer, Function) or not (node.inputs or node.layer.variables):
+            return False
+        waiting += node.inputs
     return True
 
 
