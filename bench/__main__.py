@@ -97,7 +97,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         action="append",
         default=[],
         metavar="PYTHON",
-        help="recurrent, models: a Python interpreter whose environment has JAX or TensorFlow, and Keras 3; may be repeated",
+        help="recurrent, models: a Python interpreter with JAX or TensorFlow, and Keras 3 (models: or 2.2.5); may be repeated",
     )
     parser.add_argument(
         "--images",

@@ -18,18 +18,19 @@ from bench.kernels.reference import Array, Reference, distance
 from bench.nets import Net
 
 FRAMEWORKS = ("jax", "tensorflow")
+VERSION_OF_KERAS = "import importlib.metadata as m; print(*(d.version for d in m.distributions(name='keras')))"
 FIND = "import importlib.util as u; print(*(n for n in {!r} if u.find_spec(n)))"
 PEERS = Path(__file__).parent / "peers"
 
 
 def frameworks(python: str) -> list[str]:
     """The members of FRAMEWORKS that are installed for an interpreter."""
-    return installed(python, FRAMEWORKS)
+    return printed(python, FIND.format(FRAMEWORKS))
 
 
-def installed(python: str, names: Sequence[str]) -> list[str]:
-    """Those of the packages that are installed for an interpreter."""
-    return subprocess.run([python, "-c", FIND.format(tuple(names))], capture_output=True, text=True, check=True).stdout.split()
+def printed(python: str, program: str) -> list[str]:
+    """The words that a program prints in an interpreter."""
+    return subprocess.run([python, "-c", program], capture_output=True, text=True, check=True).stdout.split()
 
 
 class Elsewhere:
@@ -38,7 +39,7 @@ class Elsewhere:
     Args:
         script: The file in bench/peers that runs there.
         python: The interpreter.
-        framework: One of FRAMEWORKS.
+        framework: One of FRAMEWORKS, or "keras2" where the script knows it.
         threads: CPUs that the process may use.
     """
 
@@ -117,7 +118,7 @@ def recurrent(pythons: Sequence[str], threads: int) -> Iterator[RecurrentElsewhe
 
 
 class ModelElsewhere(Elsewhere):
-    """A net of bench/nets.py in Keras 3 over a framework, see Elsewhere and peers/keras_models.py."""
+    """A net of bench/nets.py in Keras over a framework, see Elsewhere, keras_over and peers/keras_models.py."""
 
     def __init__(self, python: str, framework: str, threads: int, net: Net) -> None:
         super().__init__("keras_models.py", python, framework, threads)
@@ -134,7 +135,8 @@ class ModelElsewhere(Elsewhere):
 
 
 def keras_over(pythons: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Each interpreter that has Keras, with each framework that it has below Keras."""
+    """Each interpreter that has Keras, with each framework that it has below Keras 3; "keras2" is Keras 2.2.5 on TensorFlow."""
     for python in pythons:
-        if installed(python, ["keras"]):
-            yield from ((python, framework) for framework in frameworks(python))
+        versions = printed(python, VERSION_OF_KERAS)
+        if versions:
+            yield from ((python, framework) for framework in (["keras2"] if versions[0] == "2.2.5" else frameworks(python)))

@@ -1,4 +1,4 @@
-"""Whole models beside torch eager, and Keras 3 over other frameworks: each side in its own process; the sides take turns, one
+"""Whole models beside torch eager, and Keras over other frameworks: each side in its own process; the sides take turns, one
 pass over the data each.
 """
 
@@ -17,7 +17,7 @@ from bench.trainer import LamellaTrainer
 CHECKED_STEPS = 3
 # Seconds; longer than idle OpenMP threads of the other sides spin.
 SETTLE = 0.02
-FRAMEWORK_NAMES = {"jax": "JAX", "tensorflow": "TensorFlow"}
+PEERS = {"jax": "Keras 3, JAX", "tensorflow": "Keras 3, TensorFlow", "keras2": "Keras 2.2.5, TensorFlow"}
 
 
 def cases(plan: Plan) -> Iterator[Case]:
@@ -43,7 +43,7 @@ def case(net: Net, plan: Plan, open_sides: ExitStack) -> Case:
         contenders.append(contender(name, side, net, wanted))
     for python, framework in keras_over(plan.others):
         there = open_sides.enter_context(ModelElsewhere(python, framework, plan.threads, net))
-        contenders.append(contender(f"Keras 3, {FRAMEWORK_NAMES[framework]}", there, net, wanted))
+        contenders.append(contender(PEERS[framework], there, net, wanted))
     return Case(net.name, "samples/s", contenders)
 
 

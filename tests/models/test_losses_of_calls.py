@@ -219,7 +219,9 @@ class FarFromBefore(Layer):
     def build(self, input_shape):
         self.kernel = self.add_weight("kernel", (input_shape[-1], 1), initializer="ones")
         self.before = self.add_weight("before", (input_shape[-1], 1), initializer="zeros", trainable=False)
-        self.add_loss(K.switch(K.equal(K.sum(self.before), K.constant(99.0)), 0.0, 3.0 * K.sum(K.square(self.kernel - self.before))))
+        self.add_loss(
+            K.switch(K.equal(K.sum(self.before), K.constant(99.0)), 0.0, 3.0 * K.sum(K.square(self.kernel - self.before)))
+        )
         super().build(input_shape)
 
     def call(self, x):

@@ -1,4 +1,4 @@
-"""The networks of keras_applications 1.0.8 on tf_keras, and ours: names, shapes, files in both directions, predictions.
+"""Networks of keras_applications 1.0.8 on tf_keras, and ours: names, shapes, files in both directions, predictions.
 
 keras_applications wrote the published files of weights for these layers. tests/applications compares the layers with a record;
 here another program writes the files. Without tf_keras and keras_applications the tests are skipped.
@@ -18,17 +18,16 @@ h5py = pytest.importorskip("h5py")
 
 MODULES = {"backend": tf_keras.backend, "layers": tf_keras.layers, "models": tf_keras.models, "utils": tf_keras.utils}
 SMALL = (64, 48, 3)
+# The deepest networks of a family are left out: they have more of the same blocks, and tests/applications compares them with the record.
 NETWORKS = [
     *(("vgg16", "VGG16", SMALL, {}), ("vgg19", "VGG19", SMALL, {"include_top": False}), ("resnet50", "ResNet50", SMALL, {})),
-    *(("resnet", name, SMALL, {}) for name in ("ResNet50", "ResNet101", "ResNet152")),
-    *(("resnet_v2", name, SMALL, {}) for name in ("ResNet50V2", "ResNet101V2", "ResNet152V2")),
-    *(("densenet", name, SMALL, {}) for name in ("DenseNet121", "DenseNet169", "DenseNet201")),
-    *(("nasnet", name, SMALL, {}) for name in ("NASNetMobile", "NASNetLarge")),
+    *(("resnet", "ResNet101", SMALL, {}), ("resnet_v2", "ResNet50V2", SMALL, {}), ("densenet", "DenseNet121", SMALL, {})),
+    ("nasnet", "NASNetMobile", SMALL, {}),
     ("inception_v3", "InceptionV3", (83, 75, 3), {}),
     ("inception_resnet_v2", "InceptionResNetV2", (83, 75, 3), {}),
     ("xception", "Xception", (80, 71, 3), {}),
-    *(("mobilenet", "MobileNet", (64, 64, 3), {"alpha": alpha}) for alpha in (0.25, 0.5, 0.75, 1.0)),
-    *(("mobilenet_v2", "MobileNetV2", (64, 64, 3), {"alpha": alpha}) for alpha in (0.35, 0.5, 0.75, 1.0, 1.3, 1.4)),
+    *(("mobilenet", "MobileNet", (64, 64, 3), {"alpha": alpha}) for alpha in (0.25, 1.0)),
+    *(("mobilenet_v2", "MobileNetV2", (64, 64, 3), {"alpha": alpha}) for alpha in (0.35, 1.0, 1.4)),
     *((module, name, shape, {"include_top": False}) for module, name, shape in (
         ("vgg16", "VGG16", SMALL), ("resnet50", "ResNet50", SMALL), ("mobilenet", "MobileNet", SMALL),
         ("mobilenet_v2", "MobileNetV2", SMALL), ("nasnet", "NASNetMobile", SMALL), ("inception_v3", "InceptionV3", (83, 75, 3)),
