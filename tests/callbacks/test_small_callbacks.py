@@ -91,6 +91,17 @@ def test_all_hooks_in_keras_order():
     assert calls == [("on_predict_begin",), *predicted, ("on_predict_end",)]
 
 
+def test_batches_of_predict_have_logs():
+    """As in the real Keras 2.2.5, which gives these logs."""
+    seen = []
+    note = lambda batch, logs: seen.append((batch, sorted(logs), logs["size"], [v.tolist() for v in logs.get("outputs", [])]))
+    net = model()
+    net.set_weights([np.ones((3, 1)), [0.5]])
+    net.predict(X[:3], batch_size=2, callbacks=[LambdaCallback(on_predict_batch_begin=note, on_predict_batch_end=note)])
+    before, after = ["batch", "size"], ["batch", "outputs", "size"]
+    assert seen == [(0, before, 2, []), (0, after, 2, [[[3.5], [3.5]]]), (1, before, 1, []), (1, after, 1, [[[3.5]]])]
+
+
 def test_lambda_callback_takes_every_hook():
     calls = []
     hooks = {hook: functools.partial(lambda hook, *arguments: calls.append(hook), hook) for hook in HOOKS}

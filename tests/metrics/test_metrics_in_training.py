@@ -76,6 +76,23 @@ def test_masked_steps_are_not_counted():
     assert plain == (kept * y[..., 0]).sum() and weighted == (kept * w * y[..., 0]).sum()
 
 
+def test_a_loss_of_one_number_is_weighted_by_the_mask():
+    """The numbers are from the real Keras 2.2.5: the loss of a batch counts by its weights and mask, also as one number."""
+
+    def one_number(y, p):
+        return K.mean(K.square(y - p))
+
+    x, y, w = np.array([[1.0, 0], [2, 3], [0, 0]])[..., None], np.ones((3, 2, 1)), np.array([1.0, 3, 2])
+    model = Sequential([Masking(input_shape=(2, 1)), Dense(1)])
+    model.compile("sgd", one_number, metrics=[one_number], weighted_metrics=[one_number])
+    model.set_weights([np.array([[2.0]]), np.zeros(1)])
+    assert model.evaluate(x, y, verbose=0) == pytest.approx([6.333332] * 3, abs=2e-6)
+    assert model.evaluate(x[2:], y[2:], verbose=0) == [0.0] * 3
+    assert model.train_on_batch(x, y, sample_weight=w) == pytest.approx([14.777775, 6.333332, 14.777775], abs=2e-6)
+    kernel, bias = model.get_weights()
+    assert kernel[0, 0] == pytest.approx(1.8288889, abs=1e-7) and bias[0] == pytest.approx(-0.04666666, abs=1e-7)
+
+
 def test_several_thresholds_are_not_a_column():
     model = binary(metrics=[metrics.Precision([0.2, 0.5])])
     with pytest.raises(

@@ -161,13 +161,15 @@ def test_hooks_see_steps():
             self.calls.append(("test", batch, logs["size"]))
 
         def on_predict_batch_end(self, batch, logs=None):
-            self.calls.append(("predict", batch))
+            self.calls.append(("predict", batch, logs["size"], logs["outputs"][0].shape))
 
     spy = Spy()
     linear().evaluate_generator(forever(xy), 3, [spy])
-    assert spy.params["steps"] == 3 and spy.params["samples"] is None and spy.params["metrics"][0] == "loss"
+    assert spy.params == {"steps": 3, "verbose": 0, "metrics": ["loss", "mean_absolute_error"]}
     linear().predict_generator(Batches(), callbacks=[spy])
-    assert spy.calls == [("test", 0, 4), ("test", 1, 4), ("test", 2, 2), *[("predict", i) for i in range(5)]]
+    assert spy.params == {"steps": 5, "verbose": 0}
+    predicted = [("predict", i, 2, (2, 1)) for i in range(5)]
+    assert spy.calls == [("test", 0, 4), ("test", 1, 4), ("test", 2, 2), *predicted]
 
 
 def test_progress_counts_batches(capsys):

@@ -102,7 +102,7 @@ class Callback:
         """Called after a batch of evaluate or of a validation. `logs` has batch, size, loss and metrics."""
 
     def on_predict_batch_begin(self, batch: int, logs: Logs[Any] | None = None) -> None:
-        """Called before a batch of predict. `logs` is empty."""
+        """Called before a batch of predict. `logs` has batch and size."""
 
     def on_predict_batch_end(self, batch: int, logs: Logs[Any] | None = None) -> None:
-        """Called after a batch of predict. `logs` is empty."""
+        """Called after a batch of predict. `logs` has batch, size and outputs, a list of arrays."""

@@ -210,7 +210,7 @@ class ProgbarLogger(Callback):
             print(title)
         self.seen = self.samples = 0
         self.totals: dict[str, float] = {}
-        self.progbar = ProgressLine(self.params[self.count_mode], verbose=self.verbose, title=title)
+        self.progbar = ProgressLine(self.params.get(self.count_mode), verbose=self.verbose, title=title)
 
     def on_batch_end(self, batch: int, logs: Logs[Any] | None = None) -> None:
         logs = logs or Logs()

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from lamella.callbacks.callback_list import CallbackList, checked_callbacks
+from lamella.callbacks.logs import Logs
 from lamella.callbacks.progress import ProgressLine
 from lamella.core.checks import checked_steps
 from lamella.core.config import floatx
@@ -97,7 +98,7 @@ def predict(model: TrainableModel, inputs: ModelInputs, options: PredictOptions)
             batches = ArrayBatches(data, size)
     try:
         progress = _progress(batches, options)
-        hooks = _hooks(model, options, batches, size, [])
+        hooks = _hooks(model, options, batches, size, None)
         outputs = _predicted(model, batches, hooks, progress)
         if progress is not None:
             progress.finish(_target(batches) or 0)
@@ -124,12 +125,15 @@ def _predicted(
     """The outputs for all batches, concatenated. If the number of samples is known, they are written into the result in place."""
     if hooks is not None:
         hooks.on_predict_begin()
+    heard = hooks is not None and hooks.listeners("predict")
+    logs: Logs[Any] = Logs()
     whole: list[Array] = []
     parts: list[list[Array]] = []
     done = 0
     for index, (batch, _, _, length) in enumerate(batches.epoch(0)):
-        if hooks is not None:
-            hooks.call_batch("predict", "begin", index)
+        if hooks is not None and heard:
+            logs = Logs(batch=index, size=length)
+            hooks.call_batch("predict", "begin", index, logs)
         values = _arrays(infer(model, batch))
         if batches.samples is None:
             parts.append(_owned(values, batch))
@@ -139,8 +143,9 @@ def _predicted(
             for output, value in zip(whole, values):
                 output[done : done + length] = value
         done += length
-        if hooks is not None:
-            hooks.call_batch("predict", "end", index)
+        if hooks is not None and heard:
+            logs["outputs"] = _owned(values, batch)
+            hooks.call_batch("predict", "end", index, logs)
         if progress is not None:
             progress.update(index + 1 if batches.samples is None else done)
     if hooks is not None:
@@ -163,7 +168,11 @@ def _batch_size(inputs: ModelInputs, options: EvaluateOptions | PredictOptions) 
 
 
 def _hooks(
-    model: TrainableModel, options: EvaluateOptions | PredictOptions, batches: Batches, size: int | None, names: list[str]
+    model: TrainableModel,
+    options: EvaluateOptions | PredictOptions,
+    batches: Batches,
+    size: int | None,
+    names: list[str] | None,
 ) -> CallbackList | None:
     """The callbacks of this run, with model and params set; None without any. `size`: the batch size that they see."""
     chosen = checked_callbacks(options.callbacks)
@@ -171,15 +180,11 @@ def _hooks(
         return None
     hooks = CallbackList(chosen)
     hooks.set_model(model)
-    hooks.set_params(
-        {
-            "batch_size": size,
-            "steps": batches.steps if batches.samples is None else None,
-            "samples": batches.samples,
-            "verbose": options.verbose,
-            "metrics": names,
-        }
-    )
+    # As in Keras, generators have no samples, and predict no metrics.
+    sizes = {} if is_generated(options.x) else {"batch_size": size, "samples": batches.samples}
+    metrics = {} if names is None else {"metrics": names}
+    steps = batches.steps if batches.samples is None else None
+    hooks.set_params({**sizes, "steps": steps, "verbose": options.verbose, **metrics})
     return hooks
 
 

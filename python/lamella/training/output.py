@@ -70,7 +70,7 @@ class Metric(PickledByName):
             values: Any = value_of(function(target, output) if made is None else made)
             if values is None:
                 raise TypeError(f"metric '{self.name}' returned NoneType, expected numbers")
-            if not stateful and (weights is not None or (mask is not None and values.ndim)):
+            if not stateful and (weights is not None or mask is not None):
                 number = float((values * row_shares(weights, values, mask)).sum())
             else:
                 number = float(values) if values.ndim == 0 else total_of(values) / values.size

@@ -159,15 +159,18 @@ def _run(steps: Steps, options: FitOptions, fed: _Feed) -> History:
         before, steps.session = steps.session, steps.session.following()
         model.history = history
         hooks.set_model(model)
+        generated = is_generated(options.x)
+        # As in Keras, generators have no samples: callbacks such as those of keras_tqdm test `"samples" in self.params`.
+        sizes = {} if generated else {"batch_size": fed.batch_size, "samples": training.samples}
+        in_validation = [f"val_{n}" for n in objective.names] if generated or validation is not None else []
         hooks.set_params(
             {
-                "batch_size": fed.batch_size,
+                **sizes,
                 "epochs": options.epochs,
                 "steps": training.steps if training.samples is None else None,
-                "samples": training.samples,
                 "verbose": options.verbose,
                 "do_validation": validation is not None,
-                "metrics": objective.names + ([f"val_{n}" for n in objective.names] if validation is not None else []),
+                "metrics": objective.names + in_validation,
             }
         )
         for callback in hooks.callbacks:

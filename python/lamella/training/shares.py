@@ -16,7 +16,8 @@ def row_shares(weights: Array | None, losses: Array, mask: Array | None = None, 
 
     The mean of Keras 2.2.5 is sum(w * l) / count_nonzero(w); the divisor is neither sum(w) nor N. If the losses have more axes
     than the weights, they are averaged over the additional axes first. If they have fewer, they are repeated. A mask multiplies
-    the losses by mask / (mean(mask) + 1e-7) first, so masked losses count nothing.
+    the losses by mask / (mean(mask) + 1e-7) first, so masked losses count nothing. A single loss counts as one for each element of
+    the mask.
 
     Args:
         weights: Sample weights [N] or [N, T], or None for equal weights.
@@ -33,6 +34,9 @@ def row_shares(weights: Array | None, losses: Array, mask: Array | None = None, 
 
     Source: Keras 2.2.5. If all weights are 0 the mean is 0 here; Keras divides by zero, and all weights become NaN.
     """
+    if mask is not None and losses.ndim == 0 and rule == "weights":
+        each = np.broadcast_to(losses, mask.shape)
+        return np.asarray(row_shares(weights, each, mask, rule).sum(), losses.dtype)
     if mask is not None and losses.ndim:
         if mask.shape != losses.shape:
             raise ValueError(f"expected a mask of the losses' shape {losses.shape}, got {mask.shape}")
