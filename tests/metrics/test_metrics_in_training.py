@@ -93,6 +93,19 @@ def test_a_loss_of_one_number_is_weighted_by_the_mask():
     assert kernel[0, 0] == pytest.approx(1.8288889, abs=1e-7) and bias[0] == pytest.approx(-0.04666666, abs=1e-7)
 
 
+def test_losses_as_metrics_take_labels():
+    """The numbers are from the real Keras 2.2.5, where a label [N, 1] counts for all classes."""
+    expected = {
+        "mae": 1.166667, "mse": 1.658913, "mape": 75.0, "msle": 0.454497, "hinge": 0.579979, "squared_hinge": 0.41157,
+        "logcosh": 0.613367, "kullback_leibler_divergence": 3.932825, "poisson": 2.378202, "categorical_crossentropy": 6.134609,
+        "binary_crossentropy": 1.773882, "acc": 0.5,
+    }  # fmt: skip
+    model = Sequential([Activation("softmax", input_shape=(3,))])
+    model.compile("sgd", "sparse_categorical_crossentropy", metrics=list(expected))
+    x, y = np.array([[1.0, 0.5, 0.2], [0.1, 0.4, 2.0]]), np.array([1, 2])
+    assert model.evaluate(x, y, verbose=0) == pytest.approx([0.760942, *expected.values()], rel=2e-6)
+
+
 def test_several_thresholds_are_not_a_column():
     model = binary(metrics=[metrics.Precision([0.2, 0.5])])
     with pytest.raises(

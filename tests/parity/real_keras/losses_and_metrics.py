@@ -5,7 +5,10 @@ import numpy as np
 LOSSES = """mean_squared_error mean_absolute_error mean_absolute_percentage_error mean_squared_logarithmic_error squared_hinge hinge
 categorical_hinge logcosh categorical_crossentropy sparse_categorical_crossentropy binary_crossentropy kullback_leibler_divergence
 poisson cosine_proximity""".split()
-DECIDED = {"categorical_hinge: only Keras raises": "Keras does not know this loss as a metric"}
+DECIDED = {
+    "categorical_hinge: only Keras raises": "Keras does not know this loss as a metric",
+    ": nan in Keras": "the mean with all sample weights 0, and the gradient of x / sum(x) where all x are 0, are 0 here",
+}
 
 
 def targets(name, random, rows, classes):

@@ -23,13 +23,12 @@ OUTPUTS = {
 
 def set_random_weights(model, random):
     """Weights between -0.8 and 0.8; between 0.2 and 0.8 where they are variances."""
-    sign = [1 if "variance" in w.name else -1 for w in model.weights]
-    model.set_weights(
-        [
-            s * random.uniform(0.2, 0.8, w.shape) * (1 if s > 0 else random.choice([-1, 1], w.shape))
-            for s, w in zip(sign, model.get_weights(), strict=True)
-        ]
-    )
+    names = [w.name for layer in model.layers for w in layer.weights]  # get_weights has this order, model.weights another
+    values = []
+    for name, w in zip(names, model.get_weights(), strict=True):
+        signs = 1 if "variance" in name else random.choice([-1, 1], w.shape)
+        values.append(signs * random.uniform(0.2, 0.8, w.shape))
+    model.set_weights(values)
 
 
 class Net:
