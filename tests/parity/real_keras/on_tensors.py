@@ -57,8 +57,8 @@ def gradients(K, body, arrays):
     return [np.zeros(K.int_shape(v)) if s is None else np.array(K.eval(s), float) for s, v in zip(slopes, floats, strict=True)]
 
 
-def program(body, arrays, slopes=True):
-    """Calls body(K, *arrays) on constants, variables, NumPy arrays and placeholders."""
+def program(body, arrays, slopes=True, kernels=False):
+    """Calls body(K, *arrays) on constants, variables, NumPy arrays and placeholders; kernels are of known sizes."""
 
     def run():
         from keras import backend as K
@@ -68,7 +68,11 @@ def program(body, arrays, slopes=True):
             "variable": attempt(lambda: described(K, body(K, *[K.variable(a, dtype=a.dtype.name) for a in arrays]))),
             "numpy": attempt(lambda: described(K, body(K, *arrays))),
             "placeholder": attempt(lambda: of_placeholders(K, body, arrays, [a.shape for a in arrays])),
-            "partly": attempt(lambda: of_placeholders(K, body, arrays, [partly_known(a.shape) for a in arrays])),
+            "partly": attempt(
+                lambda: of_placeholders(
+                    K, body, arrays, [a.shape if i and kernels else partly_known(a.shape) for i, a in enumerate(arrays)]
+                )
+            ),
         }
         if slopes and any(a.dtype.kind == "f" for a in arrays):
             result["gradients"] = attempt(lambda: gradients(K, body, arrays))
