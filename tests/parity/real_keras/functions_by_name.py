@@ -179,7 +179,7 @@ def constraints(random):
         made += [constraints.get(n) for n in ("max_norm", "unit_norm", "min_max_norm", "UnitNorm", "MaxNorm")]
         configs = [constraints.serialize(m) for m in made]
         again = [constraints.deserialize(c).get_config() for c in configs]
-        return [[K.eval(m(K.variable(x))) for m in made], configs, again, constraints.get(None)]
+        return [[K.eval(m(K.variable(x) * 1)) for m in made], configs, again, constraints.get(None)]
 
     return f"constraints {x.shape} {at}", run
 

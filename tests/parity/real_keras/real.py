@@ -40,7 +40,7 @@ def give_old_names():
     """What Python 3.9 and NumPy 1 still had."""
     for name in ("Iterable", "Mapping", "Sequence", "Callable", "Container"):
         setattr(collections, name, getattr(collections.abc, name))
-    specification = collections.namedtuple("ArgSpec", "args varargs keywords defaults")
+    specification = inspect.ArgSpec = collections.namedtuple("ArgSpec", "args varargs keywords defaults")
     inspect.getargspec = lambda function: specification(*inspect.getfullargspec(function)[:4])
     old = {
         "float": float,
