@@ -89,3 +89,10 @@ def test_dot_of_more_axes_and_of_unknown_sizes():
         np.testing.assert_allclose(K.eval(K.dot(K.variable(x), K.variable(y))), np.dot(x, y), rtol=1e-5, atol=1e-6)
     assert K.int_shape(K.dot(K.placeholder((None, 4)), K.placeholder((None, 3)))) == (None, 3)
     assert K.int_shape(K.batch_dot(K.placeholder((None, 1, None, 3)), K.placeholder((None, 4)), axes=(2, 1))) == (None, 1, 3)
+
+
+def test_scalars_and_numbers_of_python_stay_in_floatx():
+    x = K.constant(1.5)
+    for y in (K.maximum(x, 2.0), K.minimum(0.5, x), K.pow(x, 0.5), K.l2_normalize(x), K.sum(x) * 2.5):
+        assert K.dtype(y) == "float32"
+    assert K.eval(K.l2_normalize(x)) == 1 and K.dtype(K.maximum(K.constant(1.5, "float64"), 2.0)) == "float64"

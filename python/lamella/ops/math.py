@@ -19,6 +19,9 @@ exp = exponential
 def _agree(xs: tuple[Array, ...]) -> tuple[Array, ...]:
     """Convert numbers and integer arrays to the dtype of the float arrays, if these have only one dtype."""
     wanted = {x.dtype for x in xs if x.ndim and x.dtype.kind == "f"}
+    if not wanted and not any(x.ndim for x in xs):
+        # A number of Python comes as float64, which the result must not be if the other scalar is of floatx.
+        wanted = {x.dtype for x in xs if x.dtype == floatx()}
     if len(wanted) != 1:
         return xs
     dtype = wanted.pop()

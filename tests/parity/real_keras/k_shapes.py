@@ -5,6 +5,7 @@ from on_tensors import array, axis, program, shape
 
 DECIDED = {
     "'an error' in Keras": "lamella computes more: of arrays and over unknown sizes",
+    "[('resource'": "what TensorFlow returns for a Variable of another dtype",
     "count_params ()": "a float in Keras",
     "batch_flatten": "a size that Keras does not know",
 }
