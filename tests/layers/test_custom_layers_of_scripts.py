@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lamella import backend as K
-from lamella.layers import Dense, Input, Layer
+from lamella.layers import Dense, Input, Lambda, Layer
 from lamella.layers.merge import _Merge
 from lamella.models import Model
 
@@ -97,7 +97,7 @@ def test_a_subclass_of_keras_merge():
     model = Model([a, b], Dense(1, use_bias=False, kernel_initializer="ones")(y))
     p, q = RNG.randn(2, 3, 4)
     np.testing.assert_allclose(model.predict([p, q])[:, 0], (0.25 * p + 0.75 * q).sum(1), rtol=1e-5, atol=1e-6)
-    with pytest.raises(ValueError, match="at least 2 inputs"):
+    with pytest.raises(ValueError, match="list of inputs"):
         Between(0.5)([a])
     copied = Model.from_config(model.get_config(), {"Between": Between})
     copied.set_weights(model.get_weights())
@@ -118,3 +118,74 @@ def test_a_layer_may_return_a_number():
     assert y.shape == ()
     data = RNG.rand(4, 3).astype("f4")
     assert K.function([x], [y])([data])[0] == data.max()
+
+
+class Doubled(Layer):
+    """Doubles each tensor, and returns a list also for one. Keeps the shapes that build and compute_output_shape get."""
+
+    def build(self, input_shape):
+        self.seen = [input_shape]
+        super().build(input_shape)
+
+    def call(self, x):
+        return [2 * K.ones_like(t) * t for t in (x if isinstance(x, list) else [x])]
+
+
+class DoubledOfKnownShape(Doubled):
+    def compute_output_shape(self, input_shape):
+        self.seen.append(input_shape)
+        return input_shape if isinstance(input_shape, list) else [input_shape]
+
+
+@pytest.mark.parametrize("layer", [Doubled, DoubledOfKnownShape])
+def test_lists_of_one_tensor_are_one_tensor(layer):
+    """As real Keras 2.2.5 does, run side by side."""
+    a, b = Input((3,)), Input((2,))
+    x = np.float32([[1, 2, 3], [4, 5, 6]])
+    for given in (a, [a]):
+        made = layer()
+        y = made(given)
+        assert y.shape == (None, 3) and all(shape == (None, 3) for shape in made.seen)
+        np.testing.assert_array_equal(Model(a, Dense(3, kernel_initializer="identity")(y)).predict(x), 2 * x)
+    y = layer()([a, b])
+    assert [t.shape for t in y] == [(None, 3), (None, 2)]
+    for got, wanted in zip(Model([a, b], y).predict([x, x[:, :2]]), (2 * x, 2 * x[:, :2])):
+        np.testing.assert_array_equal(got, wanted)
+    seen = []
+    assert Lambda(lambda t: t[0], output_shape=lambda shape: seen.append(shape) or shape)([a]).shape == (None, 3)
+    assert seen[0] == (None, 3)
+
+
+class Stacked(Layer):
+    """Returns [N, 2, 3] for [N, 3], and says that it returns [N, 3]."""
+
+    def call(self, x):
+        return K.stack([x, 10 * x], axis=1)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+
+class Plus(Layer):
+    """Adds 1; `zeros` is how many times zeros are put behind. The class does not say its shape."""
+
+    zeros = 0
+
+    def call(self, x):
+        return K.concatenate([x + 1, *[K.zeros_like(x)] * self.zeros])
+
+
+def test_a_wrong_output_shape_ahead_is_not_checked():
+    """As in Keras 2.2.5, the run counts: [2, 2, 3] with real Keras, although the graph says [N, 3]."""
+    a = Input((3,))
+    x = np.float32([[1, 2, 3], [4, 5, 6]])
+    y = Plus()(Stacked()(a))
+    assert y.shape == (None, 3)
+    np.testing.assert_array_equal(Model(a, y).predict(x), np.stack([x, 10 * x], 1) + 1)
+    # Where the shapes ahead are right, another shape than that of the trial is an error.
+    layer = Plus()
+    model = Model(a, layer(a))
+    np.testing.assert_array_equal(model.predict(x), x + 1)
+    layer.zeros = 1
+    with pytest.raises(ValueError, match=rf"{layer.name}: call\(\) returned \(2, 6\), where \(None, 3\) was found"):
+        model.predict(x)

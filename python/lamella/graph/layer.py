@@ -335,7 +335,7 @@ class Layer(LossesAndUpdates, Configurable, Asking):
         # Weights do not depend on the batch size of arrays, but the states of a stateful layer do. In a graph the first axis has
         # a size only if it is no batch, such as the rows of a table that another layer returns, or if the Input fixes it.
         given: list[Shape] = shapes if self.stateful or in_graph else [(None, *shape[1:]) for shape in shapes]
-        self.build(given[0] if single else given)
+        self.build(self._as_given(given, single))
         self.built = True
         if self._initial_weights is not None:
             self.set_weights(self._initial_weights)
@@ -371,7 +371,7 @@ class Layer(LossesAndUpdates, Configurable, Asking):
         shape = trial.output_shapes() if not self.self_contained else None
         if shape is None:
             try:
-                shape = self.compute_output_shape(shapes[0] if single else shapes)
+                shape = self.compute_output_shape(self._as_given(shapes, single))
                 if not self.self_contained and self.knows_its_shape:
                     given = self._as_many_as_called(shape, trial.number_of_outputs())
                     shape = trial.output_shapes() if given is None else given  # not `or`: () is the shape of a number
@@ -383,6 +383,8 @@ class Layer(LossesAndUpdates, Configurable, Asking):
                 shape = trial.output_shapes()
                 if shape is None:
                     raise
+        if isinstance(shape, list) and len(shape) == 1:
+            (shape,) = shape  # as in Keras, a call that returns a list of one tensor has one output
         several = isinstance(shape, list)
         dtype = self._output_dtype(tensors)
         outputs = [
@@ -405,6 +407,10 @@ class Layer(LossesAndUpdates, Configurable, Asking):
         )
         self._inbound_nodes.append(node)
         return outputs if several else outputs[0]
+
+    def _as_given(self, shapes: list[Shape], single: bool) -> Any:
+        """What build and compute_output_shape get. As in Keras, a list of one tensor has one shape in layers of scripts."""
+        return shapes[0] if single or (len(shapes) == 1 and not self.self_contained) else shapes
 
     def _as_many_as_called(self, shape: Any, count: int | None) -> Any:
         """The shape or shapes that compute_output_shape gave for the `count` outputs of `call`, which decides, as in Keras. None if

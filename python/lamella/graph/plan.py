@@ -178,7 +178,8 @@ def _guarded(node: Node, frozen: bool, believed: Shape | None, call: Callable[..
     """A call of a layer that is not self-contained. It may call K.update, which does not know the layer whose state it changes.
 
     Raises:
-        ValueError: It returns another shape than `believed`.
+        ValueError: It returns another shape than `believed`, for inputs of the shapes that the graph says. If a layer before it
+            defines a wrong compute_output_shape, the shapes in the graph are wrong, too, which Keras does not check.
     """
     layer = node.layer
     try:
@@ -191,14 +192,20 @@ def _guarded(node: Node, frozen: bool, believed: Shape | None, call: Callable[..
     except SymbolOutside as error:
         error.node = error.node or node
         raise
-    if believed is not None:
-        shape = getattr(y, "shape", None)
-        if shape is None or len(shape) != len(believed) or any(d not in (None, s) for d, s in zip(believed, shape)):
+    if believed is not None and not _has_shape(y, believed):
+        given = x if isinstance(x, (list, tuple)) else [x]
+        if all(_has_shape(value, tensor.shape) for value, tensor in zip(given, node.inputs)):
+            what = getattr(y, "shape", None) or type(y).__name__
             raise ValueError(
-                f"Layer {layer.name}: call() returned {shape or type(y).__name__}, where {believed} was found or taken for "
-                "granted: define compute_output_shape"
+                f"Layer {layer.name}: call() returned {what}, where {believed} was found or taken for granted: define "
+                "compute_output_shape"
             )
     return y
+
+
+def _has_shape(value: Value, wanted: Shape) -> bool:
+    shape = getattr(value, "shape", None)
+    return shape is not None and len(shape) == len(wanted) and all(d in (None, s) for d, s in zip(wanted, shape))
 
 
 def _regularized(layer: Layer, call: Callable[..., Value], x: Value, **kwargs: bool) -> Value:
