@@ -365,3 +365,21 @@ def test_trainable_is_read_at_compile():
         model.train_on_batch(X, A)
     np.testing.assert_array_equal(frozen[0], model.get_weights()[0])
     assert not np.array_equal(frozen[2], model.get_weights()[2])
+
+
+@pytest.mark.parametrize(
+    ("compiled", "expected", "kernel"),
+    [
+        ({"loss": {"d": "mse"}}, [13.0, 4.0, 9.0], [[1.04], [2.06]]),
+        ({"loss": "mse", "loss_weights": {"d": 2.0}}, [26.0, 4.0, 9.0], [[1.08], [2.12]]),
+        ({"loss": "mse", "metrics": {"d": "mae"}}, [13.0, 4.0, 9.0, 2.0, 3.0], [[1.04], [2.06]]),
+    ],
+)
+def test_entries_of_a_layer_count_for_all_its_outputs(compiled, expected, kernel):
+    """The numbers are from the real Keras 2.2.5, where all outputs of a layer have one name."""
+    a, b, dense = Input((2,)), Input((2,)), Dense(1, name="d")
+    model = Model([a, b], [dense(a), dense(b)])
+    dense.set_weights([np.array([[1.0], [2.0]]), np.zeros(1)])
+    model.compile("sgd", **compiled)
+    assert model.train_on_batch([np.eye(2)[:1], np.eye(2)[1:]], [np.array([3.0]), np.array([5.0])]) == pytest.approx(expected)
+    np.testing.assert_allclose(dense.get_weights()[0], kernel, rtol=1e-6)

@@ -26,6 +26,7 @@ from lamella.training.evaluate import Numbers
 from lamella.training.exclusive import Holder, trainer_of
 from lamella.training.objective import Objective
 from lamella.training.options import EvaluateOptions, FitOptions, PredictOptions, takes
+from lamella.training.resolve import for_all_calls
 from lamella.training.step import Steps
 
 # An array, or a list or dict of arrays. `data` checks them.
@@ -110,7 +111,8 @@ class Trainable(Compiled, StepFunctions, GeneratorMethods):
 
     def _prepared(self, optimizer: Any, arguments: tuple[Any, ...], target_tensors: Any) -> Steps:
         network: Any = self
-        loss, metrics, loss_weights, mode, weighted = arguments
+        layers = [x._keras_history[0].name for x in network.outputs]
+        loss, metrics, loss_weights, mode, weighted = (for_all_calls(a, network.output_names, layers) for a in arguments)
         network.notice_updates()
         targets = None
         if target_tensors is not None:
