@@ -82,3 +82,10 @@ def test_configs_have_numbers_of_python():
     config = ReLU(np.float32(6), np.float32(0.5), np.float64(0.25)).get_config()
     assert [type(config[name]) for name in ("max_value", "negative_slope", "threshold")] == [float] * 3
     assert type(LeakyReLU(np.float32(0.5)).get_config()["alpha"]) is float
+
+
+def test_numbers_become_floats():
+    """The real Keras 2.2.5 writes 1.0 where 1 was given."""
+    assert [type(layer.get_config()["alpha"]) for layer in (LeakyReLU(1), ELU(2))] == [float] * 2
+    assert type(ThresholdedReLU(1).get_config()["theta"]) is float
+    assert repr(ReLU(6, 0, 1).get_config()["max_value"]) == "6.0"

@@ -54,3 +54,11 @@ def test_weights_without_a_dtype_are_floatx():
 def test_float16_is_refused_by_the_layer(make):
     with pytest.raises(ValueError, match="Layer d: expected dtype float32 or float64, .*got float16"):
         make()
+
+
+def test_every_layer_says_its_dtype():
+    """As the real Keras 2.2.5 does: a layer without a dtype has floatx, and its config has it after `trainable`."""
+    layer = Dense(2)
+    assert layer.dtype == "float32"
+    assert list(layer.get_config().items())[2] == ("dtype", "float32")
+    assert Flatten(dtype="float64").get_config()["dtype"] == "float64"

@@ -225,6 +225,6 @@ def test_pickles_contain_names_of_functions():
 def test_the_config_has_the_keys_of_keras():
     config = Lambda(K.square, name="mine", arguments={}).get_config()
     assert config == {
-        "name": "mine", "trainable": True, "function": "square", "function_type": "function", "output_shape": None,
+        "name": "mine", "trainable": True, "dtype": "float32", "function": "square", "function_type": "function", "output_shape": None,
         "output_shape_type": "raw", "arguments": {}, "mask": None,
     }  # fmt: skip

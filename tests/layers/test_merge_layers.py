@@ -110,6 +110,15 @@ def test_masks_of_all_inputs_are_combined(kind):
     np.testing.assert_array_equal(one.compute_mask([x, y]), [[True, False, True]])
 
 
+def test_masks_of_one_step_are_broadcast():
+    """In Keras 2.2.5 such a model predicts, too, unless something uses the mask."""
+    inputs = [Input((None, 2)), Input((None, 2))]
+    model = Model(inputs, Maximum()([Masking()(t) for t in inputs]))
+    x, one = np.array([[[1, 2], [0, 0], [3, 4]]], "float32"), np.full((1, 1, 2), 2, "float32")
+    np.testing.assert_array_equal(model.predict([x, one]), [[[2, 2], [2, 2], [3, 4]]])
+    np.testing.assert_array_equal(model.compute_mask([x, one]), [[True, False, True]])
+
+
 @pytest.mark.parametrize(
     "axes, normalize, first, second, formula",
     [

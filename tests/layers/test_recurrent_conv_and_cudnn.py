@@ -56,7 +56,7 @@ def test_models_of_cudnn_layers(kind, tmp_path):
     np.testing.assert_array_equal(again.predict(data(6, 5, 4)), model.predict(data(6, 5, 4)))
     names = {"kernel_initializer", "recurrent_initializer", "bias_initializer", "kernel_regularizer", "recurrent_regularizer"}
     names |= {"bias_regularizer", "activity_regularizer", "kernel_constraint", "recurrent_constraint", "bias_constraint"}
-    names |= {"name", "trainable", "units", "return_sequences", "return_state", "stateful", "go_backwards"}
+    names |= {"name", "trainable", "dtype", "units", "return_sequences", "return_state", "stateful", "go_backwards"}
     assert set(model.layers[1].get_config()) == names | ({"unit_forget_bias"} if kind is CuDNNLSTM else set())
 
 

@@ -58,7 +58,7 @@ def test_the_layout_is_that_of_keras():
         "config": {"scale": 1.0, "mode": "fan_avg", "distribution": "uniform", "seed": None},
     }
     assert list(dense) == [
-        "name", "trainable", "units", "activation", "use_bias", "kernel_initializer", "bias_initializer",
+        "name", "trainable", "dtype", "units", "activation", "use_bias", "kernel_initializer", "bias_initializer",
         "kernel_regularizer", "bias_regularizer", "activity_regularizer", "kernel_constraint", "bias_constraint",
     ]  # fmt: skip
     # In Keras a model's own graph is its call 0, so the first call of a nested model is 1.

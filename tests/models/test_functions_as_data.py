@@ -67,6 +67,7 @@ def test_the_layout():
         "config": {
             "name": "getitem_1",
             "trainable": True,
+            "dtype": "float32",
             "function": "getitem",
             "arguments": [{"tensor": 0}, {"tuple": [{"slice": [None, None, None]}, {"slice": [1, None, None]}]}],
             "named": {},

@@ -78,7 +78,7 @@ class InputLayer(Layer, self_contained=True):
         self.sparse = sparse
         self.built = True
         self.trainable = False
-        tensor = Symbolic(self.batch_input_shape or (), self.dtype or config.floatx(), self.name)
+        tensor = Symbolic(self.batch_input_shape or (), self.dtype, self.name)
         tensor._keras_history = (self, 0, 0)
         self._inbound_nodes.append(Node(self, before, [tensor]))
 

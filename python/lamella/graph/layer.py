@@ -107,6 +107,7 @@ class Layer(LossesAndUpdates, Configurable, Asking):
     supports_masking = False
     built = False
     is_input = False  # whether it only stands for a value
+    given_dtype: str | None = None
     phase_given: bool | None = None  # the uses_learning_phase that a script set
     shape_follows_call = False  # whether compute_output_shape reads attributes that call sets
     # Other layers of the graph whose weights it reads, in addition to the layers inside it.
@@ -141,8 +142,8 @@ class Layer(LossesAndUpdates, Configurable, Asking):
         self.name = name or unique_name(type(self).__name__)
         self.trainable = trainable
         self.built = False
-        self.dtype = _number_dtype(dtype or input_dtype, self.name)
-        if self.dtype == "float16":
+        self.given_dtype = _number_dtype(dtype or input_dtype, self.name)
+        if self.given_dtype == "float16":
             raise ValueError(f"Layer {self.name}: expected dtype float32 or float64, for which there are kernels, got float16")
         self.batch_input_shape: Shape | None = None
         if batch_input_shape is not None:
@@ -151,8 +152,8 @@ class Layer(LossesAndUpdates, Configurable, Asking):
             self.batch_input_shape = (batch_size, *as_shape(input_shape))
         elif input_dim is not None:
             self.batch_input_shape = (batch_size, input_dim)
-        if self.batch_input_shape is not None and self.dtype is None:
-            self.dtype = config.floatx()
+        if self.batch_input_shape is not None and self.given_dtype is None:
+            self.given_dtype = config.floatx()
         self._initial_weights = weights
         self._trainable_weights = []
         self._non_trainable_weights = []
@@ -236,13 +237,11 @@ class Layer(LossesAndUpdates, Configurable, Asking):
         return type(self).compute_mask is not Layer.compute_mask
 
     def base_config(self) -> Config:
-        """The entries of every layer's config: name, trainable, and input shape and dtype if they were given."""
+        """The entries of every layer's config: name, trainable, dtype, and the input shape if it was given."""
         base: Config = {"name": self.name, "trainable": self.trainable}
         if self.batch_input_shape is not None:
             base["batch_input_shape"] = plain(self.batch_input_shape)
-        if self.dtype is not None:
-            base["dtype"] = self.dtype
-        return base
+        return base | {"dtype": self.dtype}
 
     def get_config(self) -> Config:
         """`base_config`, and every constructor argument of the classes below Layer."""
@@ -262,6 +261,15 @@ class Layer(LossesAndUpdates, Configurable, Asking):
     def members(self) -> list[Layer]:
         """This layer and the layers inside it, each once."""
         return [layer for layer, _ in self.family() if isinstance(layer, Layer)]
+
+    @property
+    def dtype(self) -> str:
+        """Name of the dtype of its weights: the given one, or floatx."""
+        return self.given_dtype or config.floatx()
+
+    @dtype.setter
+    def dtype(self, value: str | None) -> None:
+        self.given_dtype = value
 
     @property
     def uses_learning_phase(self) -> bool:
@@ -289,7 +297,7 @@ class Layer(LossesAndUpdates, Configurable, Asking):
             return self._connect(tensors, not listed, arguments)
         if arguments and (beside := symbols(arguments)):
             raise ValueError(f"Layer {self.name} was called on arrays, with the symbolic tensors {beside} among its arguments")
-        tensors = [x if type(x) is Tensor else as_array(x, self.dtype or config.floatx(), self.name) for x in tensors]
+        tensors = [x if type(x) is Tensor else as_array(x, self.dtype, self.name) for x in tensors]
         self._prepare([x.shape for x in tensors], [str(x.dtype) for x in tensors], not listed)
         if pending.updates is None or pending.updates is not self.call_losses.run:
             self.forget_losses()
@@ -428,7 +436,7 @@ class Layer(LossesAndUpdates, Configurable, Asking):
 
     def _output_dtype(self, tensors: list[Symbolic]) -> str:
         """The dtype of the outputs: the layer's own dtype, else that of the inputs, or floatx if they are not floats."""
-        own = [self.dtype] if self.dtype and self._trainable_weights else []
+        own = [self.given_dtype] if self.given_dtype and self._trainable_weights else []
         return next((d for d in [*own, *(x.dtype for x in tensors)] if d in ("float32", "float64")), config.floatx())
 
     @property

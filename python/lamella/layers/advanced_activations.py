@@ -35,7 +35,7 @@ class LeakyReLU(KernelLayer, self_contained=True):
 
     def __init__(self, alpha: float = 0.3, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.alpha = alpha
+        self.alpha = float(alpha)
 
     def call(self, inputs: Value) -> Value:
         return ops.relu(inputs, alpha=self.alpha)
@@ -110,7 +110,7 @@ class ELU(KernelLayer, self_contained=True):
 
     def __init__(self, alpha: float = 1.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.alpha = alpha
+        self.alpha = float(alpha)
 
     def call(self, inputs: Value) -> Value:
         return ops.elu(inputs, alpha=self.alpha)
@@ -128,7 +128,7 @@ class ThresholdedReLU(KernelLayer, self_contained=True):
 
     def __init__(self, theta: float = 1.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.theta = theta
+        self.theta = float(theta)
 
     def call(self, inputs: Value) -> Value:
         return ops.relu(inputs, threshold=self.theta)
@@ -184,9 +184,9 @@ class ReLU(KernelLayer, self_contained=True):
                 check_number(value, f"Layer {self.name}, {name}")
                 if value < 0:
                     raise ValueError(f"{name} of ReLU layer cannot be negative value: {value}")
-        self.max_value = max_value
-        self.negative_slope = negative_slope
-        self.threshold = threshold
+        self.max_value = None if max_value is None else float(max_value)
+        self.negative_slope = float(negative_slope)
+        self.threshold = float(threshold)
 
     def call(self, inputs: Value) -> Value:
         return ops.relu(inputs, alpha=self.negative_slope, max_value=self.max_value, threshold=self.threshold)

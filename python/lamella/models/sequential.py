@@ -219,5 +219,5 @@ def _input_of(layer: Layer) -> tuple[Shape, str] | None:
     if isinstance(layer, Network) and layer.inputs:
         return layer.inputs[0].shape, layer.inputs[0].dtype
     if layer.batch_input_shape is not None:
-        return layer.batch_input_shape, layer.dtype or "float32"
+        return layer.batch_input_shape, layer.dtype
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -36,8 +37,8 @@ def known_masks(inputs: Any, mask: Any) -> list[Any]:
 
 @accepts_symbolic("masks")
 def both(*masks: Value) -> Any:
-    """Where all of these hold, bool."""
-    return np.logical_and.reduce(masks)
+    """Where all of these hold, bool; one step is broadcast to all, as the inputs are."""
+    return functools.reduce(np.logical_and, masks)
 
 
 class Merge(KernelLayer, self_contained=True):

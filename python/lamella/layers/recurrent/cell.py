@@ -77,7 +77,7 @@ def build_cell(cell: Any, step_shape: Shape, constants: Sequence[Shape], dtype: 
     """
     if not isinstance(cell, Layer) or cell.built:
         return
-    cell.dtype = cell.dtype or dtype
+    cell.given_dtype = cell.given_dtype or dtype
     cell.build([step_shape, *constants] if constants and takes(cell, "constants") else step_shape)
     cell.built = True
 

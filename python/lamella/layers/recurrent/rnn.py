@@ -299,7 +299,7 @@ class RNN(StatesInCall):
         shapes = self._kept_shapes()
         if self._states is None:
             budget.spend_states(sum(count(shape) for shape in shapes), f"Layer {self.name}")
-        dtype = self.dtype or settings.floatx()
+        dtype = self.dtype
         if states is None:
             arrays = [np.zeros(shape, dtype) for shape in shapes]
         else:

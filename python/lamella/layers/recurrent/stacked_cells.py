@@ -60,7 +60,7 @@ class StackedRNNCells(Layer):
         shapes = input_shape if isinstance(input_shape, list) else [input_shape]
         step: Shape = shapes[0]
         for cell in self.cells:
-            build_cell(cell, step, shapes[1:], self.dtype)
+            build_cell(cell, step, shapes[1:], self.given_dtype)
             step = (step[0], output_size_of(cell))
         self.built = True
 

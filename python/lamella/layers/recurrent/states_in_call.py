@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from lamella.core import config
 from lamella.core.checks import as_array
 from lamella.core.shapes import Shape
 from lamella.core.types import Value
@@ -68,7 +67,7 @@ class StatesInCall(Layer):
             )
         if all(symbolic):
             return super().__call__([x, *more], **kwargs)
-        dtype = self.dtype or config.floatx()
+        dtype = self.dtype
         more = [t if isinstance(t, (Tensor, Variable)) else as_array(t, dtype, self.name) for t in more]
         states, given = more[: len(states)], more[len(states) :]
         self.check_states([t.shape for t in states])

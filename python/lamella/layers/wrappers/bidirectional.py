@@ -8,7 +8,6 @@ from typing import Any
 
 from numpy.typing import ArrayLike, NDArray
 
-from lamella.core import config
 from lamella.core.configurable import Config, serialize
 from lamella.core.registry import custom_object_scope, register
 from lamella.core.shapes import Shape
@@ -43,7 +42,8 @@ class Bidirectional(StatesInCall, Wrapper):
 
     With return_state: [merged output, *forward states, *backward states]; initial_state takes states in that order.
 
-    Deviation from Keras 2.2.5: `weights` are set, where Keras drops them.
+    Deviations from Keras 2.2.5: `weights` are set, where Keras drops them. With a stateful layer it is stateful; Keras's own
+    `stateful` stays False, so that predict forgets the states and model.reset_states() keeps them.
 
     Raises:
         ValueError: For another merge_mode, and for an odd number of initial states.
@@ -108,7 +108,7 @@ class Bidirectional(StatesInCall, Wrapper):
         for layer in (self.forward_layer, self.backward_layer):
             layer._num_constants = self._num_constants
             fresh = not layer.built and not getattr(layer.cell, "built", False)
-            layer.ensure_built([x, *constants] if constants else x, self.dtype or config.floatx())
+            layer.ensure_built([x, *constants] if constants else x, self.dtype)
             if fresh:
                 put_into(layer, self.name)
         self.input_spec = self.forward_layer.input_spec

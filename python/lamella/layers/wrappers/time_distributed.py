@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from lamella.core import config
 from lamella.core.graphs import accepts_symbolic
 from lamella.core.phase import current
 from lamella.core.registry import register
@@ -84,7 +83,7 @@ class TimeDistributed(Wrapper):
     def build(self, input_shape: Shape) -> None:  # type: ignore[override]  # needs it
         fresh = not self.layer.built
         inner = self._of_step(input_shape)
-        self.layer.ensure_built(inner, self.dtype or config.floatx())
+        self.layer.ensure_built(inner, self.dtype)
         if fresh and not hasattr(self.layer, "layers"):
             rename(self.layer, self.name)
         self.input_spec = InputSpec(shape=(None, None, *input_shape[2:]))

@@ -1,0 +1,86 @@
+"""What the rooms of layers and models compare: each part of a program on its own, so that one error does not hide the others."""
+
+import json
+
+import numpy as np
+
+
+def attempt(function, *arguments, **options):
+    """What the function returns, or that it raises."""
+    try:
+        return function(*arguments, **options)
+    except Exception as error:
+        return {"raised": type(error).__name__, "message": str(error)[:200]}
+
+
+def each(**functions):
+    """{name: what the function returns or raises}."""
+    return {name: attempt(function) for name, function in functions.items()}
+
+
+def as_json(config):
+    """The configuration as a file would hold it; NumPy's numbers are plain numbers in lamella."""
+
+    def plain(value):
+        return (
+            value.item() if isinstance(value, np.generic) else value.tolist() if isinstance(value, np.ndarray) else str(value)
+        )
+
+    return json.loads(json.dumps(config, default=plain))
+
+
+def names_and_shapes(weights):
+    from keras import backend as K
+
+    return [(w.name, tuple(K.int_shape(w))) for w in weights]
+
+
+def set_random_weights(model, seed):
+    """Gives each weight numbers of the seed; variances are positive."""
+    random = np.random.RandomState(seed)
+    values = []
+    for weight, old in zip(model.weights, model.get_weights(), strict=True):
+        value = random.standard_normal(old.shape) * 0.5
+        values.append(np.abs(value) + 0.5 if "variance" in weight.name else value)
+    model.set_weights(values)
+
+
+def facts_of(layer):
+    """What scripts read of a layer."""
+    return each(
+        name=lambda: layer.name,
+        config=lambda: as_json(layer.get_config()),
+        again=lambda: as_json(type(layer).from_config(layer.get_config()).get_config()) == as_json(layer.get_config()),
+        output_shape=lambda: layer.output_shape,
+        input_shape=lambda: layer.input_shape,
+        count=lambda: layer.count_params(),
+        weights=lambda: names_and_shapes(layer.weights),
+        trainable=lambda: names_and_shapes(layer.trainable_weights),
+        others=lambda: names_and_shapes(layer.non_trainable_weights),
+        losses=lambda: len(layer.losses),
+        updates=lambda: len(layer.updates),
+        supports_masking=lambda: layer.supports_masking,
+        masked=lambda: [mask is not None for mask in np.atleast_1d(np.array(layer.output_mask, object))],
+        trains=lambda: layer.trainable,
+        stateful=lambda: layer.stateful,
+        nodes=lambda: (len(layer._inbound_nodes), len(layer._outbound_nodes)),
+    )
+
+
+def results_of(model, x, seed, steps=2, loss="mean_squared_error"):
+    """Predictions, two steps of training with momentum, and what they change."""
+    from keras import optimizers
+
+    set_random_weights(model, seed)
+    random = np.random.RandomState(seed + 1)
+    result = {"predict": attempt(model.predict, x)}
+    result["one batch"] = outputs = attempt(model.predict_on_batch, x)
+    if isinstance(outputs, dict):
+        return result
+    single = not isinstance(outputs, list)
+    y = [random.standard_normal(output.shape) for output in ([outputs] if single else outputs)]
+    model.compile(optimizers.SGD(lr=0.05, momentum=0.9), loss)
+    result["losses"] = [attempt(model.train_on_batch, x, y[0] if single else y) for _ in range(steps)]
+    result["weights"] = model.get_weights()
+    result["after"] = attempt(model.test_on_batch, x, y[0] if single else y)
+    return result
