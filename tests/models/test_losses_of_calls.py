@@ -239,3 +239,17 @@ def test_a_loss_of_variables_that_build_makes_while_a_file_is_loaded(tmp_path):
     assert loaded.test_on_batch(A, A.sum(1) + A[:, 1] + 2 * A[:, 2]) == pytest.approx(wanted)
     loaded.layers[0].set_weights([np.float32([[1], [2], [3]]), np.float32([[1], [2], [2]])])
     assert loaded.test_on_batch(A, A.sum(1) + A[:, 1] + 2 * A[:, 2]) == pytest.approx(3)
+
+
+def test_a_layer_lists_the_losses_of_its_calls_before_a_run():
+    """The real Keras 2.2.5 lists 2 losses after the first call and 3 after the second."""
+    layer = Dense(2, kernel_regularizer="l2", activity_regularizer="l1")
+    x, y = Input((3,)), Input((3,))
+    layer(x)
+    assert len(layer.losses) == 2
+    model = Model([x, y], [layer.output, layer(y)])
+    assert len(layer.losses) == 3
+    layer.set_weights([np.ones((3, 2)), np.zeros(2)])
+    penalty, first, second = K.function([x, y], layer.losses)([np.full((1, 3), 2.0), np.full((4, 3), -1.0)])
+    assert [float(v) for v in (penalty, first, second)] == pytest.approx([0.06, 0.12, 0.24], rel=1e-5)
+    assert len(model.losses) == 3

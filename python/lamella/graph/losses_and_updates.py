@@ -60,12 +60,20 @@ class LossesAndUpdates(Weighted, CallHistory):
 
     @property
     def losses(self) -> list[Value]:
-        """The penalties, and the losses that `call` added in the last run.
+        """The penalties, and the losses that calls added.
 
-        In a run they are values. Outside of a run the penalties are tensors of the graph, which K.gradients and K.function
-        accept and which convert to numbers.
+        In a run they are values of this run. Outside of a run they are tensors of the graph, which K.gradients and K.function
+        accept and which convert to numbers, the values of the last run. Those of a layer that was called on arrays only are values.
         """
-        return [value_or_tensor(penalty) for penalty in self.penalties] + self.call_losses.values
+        penalties = [value_or_tensor(penalty) for penalty in self.penalties]
+        nodes = [] if computing() else [node for node in self._inbound_nodes if not node.own]
+        return penalties + (self._losses_of_calls(nodes) if nodes else self.call_losses.values)
+
+    def _losses_of_calls(self, nodes: list[Node]) -> list[Value]:
+        """The losses of these calls as tensors of the graph."""
+        from lamella.graph.added_losses import tensors_of  # which imports Layer
+
+        return [tensor for node in nodes for tensor in tensors_of(node)]
 
     def add_loss(self, losses: Any, inputs: object = None) -> None:
         """Add losses.
@@ -185,11 +193,9 @@ class LossesAndUpdates(Weighted, CallHistory):
         """For None the penalties and losses without inputs; for a call's symbolic inputs those with these inputs, and those that
         this call adds, as tensors of the graph.
         """
-        from lamella.graph.added_losses import tensors_of  # which imports Layer
-
         found = [value_or_tensor(penalty) for penalty in self.penalties if _depends_on(penalty, inputs)]
         nodes = [] if inputs is None else [n for n in self._inbound_nodes if not n.own and _reads(n.inputs, inputs)]
-        return found + [tensor for node in nodes for tensor in tensors_of(node)]
+        return found + self._losses_of_calls(nodes)
 
     def lists_of_losses(self, *, nested: bool) -> list[RunLosses]:
         """The lists to which calls of this layer, without the layers inside it, may add losses. `nested`: if it is a model, those

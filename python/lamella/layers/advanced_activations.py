@@ -5,6 +5,7 @@ Source: Keras 2.2.5 keras/layers/advanced_activations.py. Deviation: configs hol
 
 from __future__ import annotations
 
+import numbers
 import operator
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -23,6 +24,11 @@ from lamella.layers.keras1 import keras1_names
 from lamella.layers.pooling.windows import call_before_pooling
 
 
+def _as_float(value: float) -> float:
+    """A float, as configs hold it; what is not a number stays, and the op refuses it."""
+    return float(value) if isinstance(value, numbers.Real) and not isinstance(value, bool) else value
+
+
 @register("layers")
 class LeakyReLU(KernelLayer, self_contained=True):
     """x where x > 0, else alpha * x.
@@ -35,7 +41,7 @@ class LeakyReLU(KernelLayer, self_contained=True):
 
     def __init__(self, alpha: float = 0.3, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.alpha = float(alpha)
+        self.alpha = _as_float(alpha)
 
     def call(self, inputs: Value) -> Value:
         return ops.relu(inputs, alpha=self.alpha)
@@ -110,7 +116,7 @@ class ELU(KernelLayer, self_contained=True):
 
     def __init__(self, alpha: float = 1.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.alpha = float(alpha)
+        self.alpha = _as_float(alpha)
 
     def call(self, inputs: Value) -> Value:
         return ops.elu(inputs, alpha=self.alpha)
@@ -128,7 +134,7 @@ class ThresholdedReLU(KernelLayer, self_contained=True):
 
     def __init__(self, theta: float = 1.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.theta = float(theta)
+        self.theta = _as_float(theta)
 
     def call(self, inputs: Value) -> Value:
         return ops.relu(inputs, threshold=self.theta)
@@ -184,9 +190,9 @@ class ReLU(KernelLayer, self_contained=True):
                 check_number(value, f"Layer {self.name}, {name}")
                 if value < 0:
                     raise ValueError(f"{name} of ReLU layer cannot be negative value: {value}")
-        self.max_value = None if max_value is None else float(max_value)
-        self.negative_slope = float(negative_slope)
-        self.threshold = float(threshold)
+        self.max_value = None if max_value is None else _as_float(max_value)
+        self.negative_slope = _as_float(negative_slope)
+        self.threshold = _as_float(threshold)
 
     def call(self, inputs: Value) -> Value:
         return ops.relu(inputs, alpha=self.negative_slope, max_value=self.max_value, threshold=self.threshold)

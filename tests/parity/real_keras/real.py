@@ -128,6 +128,7 @@ def compute_before_updating(backend):
 
 def install():
     warnings.simplefilter("ignore")
+    np.set_printoptions(legacy="1.25")  # NumPy 2 prints a size as np.int64(3)
     give_old_names()
     give_bytes_of_attributes()
     behave_as_tensorflow_1()

@@ -21,7 +21,10 @@ def plain(value):
         return {str(name): plain(part) for name, part in value.items()}
     if isinstance(value, (list, tuple)):
         return (list if isinstance(value, list) else tuple)(plain(part) for part in value)
-    if value is None or isinstance(value, (bool, int, float, str, np.ndarray)):
+    for kind in (bool, int, str):  # types of lamella are subclasses of these
+        if isinstance(value, kind):
+            return kind(value)
+    if value is None or isinstance(value, (float, np.ndarray)):
         return value
     return value.item() if isinstance(value, np.generic) else str(value)
 
