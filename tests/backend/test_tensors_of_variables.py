@@ -121,7 +121,7 @@ def test_python_and_numpy_get_the_present_value():
         np.testing.assert_array_equal(K.get_value(K.variable(twice)), twice)
     K.set_value(v, twice)
     assert total == 30
-    assert repr(total).startswith("<Symbolic 'sum_1")
+    assert repr(total).startswith("<Symbolic 'k_sum_1")
 
 
 def test_tensors_are_equal_only_to_themselves():

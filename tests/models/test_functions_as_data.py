@@ -62,10 +62,10 @@ def test_the_layout():
     x = Input((4,), name="x")
     config = Model(x, K.mean(x[:, 1:], axis=-1), name="m").get_config()
     assert config["layers"][1] == {
-        "name": "getitem_1",
+        "name": "k_getitem_1",
         "class_name": "Function",
         "config": {
-            "name": "getitem_1",
+            "name": "k_getitem_1",
             "trainable": True,
             "dtype": "float32",
             "function": "getitem",
@@ -141,7 +141,7 @@ X0 = {"tensor": 0}
         ({"function": "relu.__globals__"}, "Unknown function: relu.__globals__"),
         ({"function": None}, "Unknown function: None"),
         ({"function": ["mean"]}, r"Unknown function: \['mean'\]"),
-        ({"named": {"axes": 1}}, "Function mean_1: mean: got an unexpected keyword argument 'axes'"),
+        ({"named": {"axes": 1}}, "Function k_mean_1: mean: got an unexpected keyword argument 'axes'"),
         ({"named": {"__class__": 1}}, "mean: got an unexpected keyword argument '__class__'"),
         ({"named": {"x": 1}}, "mean: multiple values for argument 'x'"),
         ({"arguments": 5}, "expected a list of arguments, a dict of named ones and a list of shapes, got 5"),
@@ -150,9 +150,9 @@ X0 = {"tensor": 0}
         ({"shapes": [{"inputs": [[[None, 4], "float32"]], "outputs": []}]}, "expected shapes and dtypes of inputs and outputs"),
         ({"arguments": []}, "mean: missing a required argument: 'x'"),
         ({"arguments": [X0, 1, True, 4], "named": {}}, "mean: too many positional arguments"),
-        ({"arguments": [{"tensor": 1}]}, r"Function mean_1: expected arguments that name the tensors 0, 1 ..., got \[1\]"),
-        ({"arguments": [0]}, r"Function mean_1: expected arguments that name the tensors 0, 1 ..., got \[\]"),
-        ({"arguments": [{"tensor": 0}, {"tensor": 1}], "named": {}}, "Layer mean_1 expects 2 inputs, but it received 1"),
+        ({"arguments": [{"tensor": 1}]}, r"Function k_mean_1: expected arguments that name the tensors 0, 1 ..., got \[1\]"),
+        ({"arguments": [0]}, r"Function k_mean_1: expected arguments that name the tensors 0, 1 ..., got \[\]"),
+        ({"arguments": [{"tensor": 0}, {"tensor": 1}], "named": {}}, "Layer k_mean_1 expects 2 inputs, but it received 1"),
         ({"arguments": [{"tensor": -1}]}, "expected arguments of a function as a graph saves them, got {'tensor': -1}"),
         ({"arguments": [{"tensor": True}]}, "expected arguments of a function"),
         ({"arguments": [{"tensor": False}]}, "expected arguments of a function"),
@@ -191,7 +191,7 @@ def test_custom_objects_are_not_functions():
 def test_a_call_cannot_be_given_more_arguments():
     config = described()
     config["config"]["layers"][1]["inbound_nodes"][0][0][3] = {"axis": 0}
-    with pytest.raises(ValueError, match=r"Function mean_1: expected no arguments in a call, got \['axis'\]"):
+    with pytest.raises(ValueError, match=r"Function k_mean_1: expected no arguments in a call, got \['axis'\]"):
         model_from_config(config)
 
 
@@ -214,5 +214,5 @@ def test_reading_a_file_computes_nothing(tmp_path, monkeypatch):
         load_model(path)
     tile["shapes"] = []
     model.save(path)
-    with pytest.raises(ValueError, match="Function tile_1: the description does not say what it returns for"):
+    with pytest.raises(ValueError, match="Function k_tile_1: the description does not say what it returns for"):
         load_model(path)

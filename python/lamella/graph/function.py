@@ -27,7 +27,7 @@ from lamella.graph.trial import Specs, shapes_of
 
 @registry.register("layers")
 class Function(Layer, self_contained=True):
-    """A function of the backend, applied to what the layer is called on; K makes these, named mean_1, add_2 ...
+    """A function of the backend, applied to what the layer is called on; K makes these, named k_mean_1, k_add_2 ...
 
     It has no weights: a K.variable among the arguments is read in each run and not trained, as in Keras 2, whose models do not
     find it either. A function of Variables alone has no inputs, nor does one that draws random numbers. Masks end here, as in a
@@ -61,7 +61,7 @@ class Function(Layer, self_contained=True):
             raise ValueError(f"Unknown function: {function!r}")
         found: Callable[..., Any] = registry.get("functions", function)
         if kwargs.get("name") is None:
-            kwargs["name"] = unique_name(function)
+            kwargs["name"] = unique_name(f"k_{function}")  # so that K.concatenate takes no number of Concatenate's names
         super().__init__(**kwargs)
         who = f"Function {self.name}"
         listed = isinstance(arguments, (list, tuple)) and isinstance(shapes, (list, tuple))

@@ -3,7 +3,8 @@
     python tests/parity/real_keras --real PYTHON --site DIR [ROOM...] [--seed 0] [--count 100]
 
 PYTHON is an interpreter with TensorFlow, DIR has Keras 2.2.5; real.py says how to install both. Rooms are the modules with a function
-`cases`. A room's DECIDED has the decided differences: a part of a line that differs, with the reason.
+`cases`. Both engines run in one folder; if a room has EXCHANGES = True, lamella runs before Keras, too, so that each can read what the
+other has written. A room's DECIDED has the decided differences: a part of a line that differs, with the reason.
 """
 
 import argparse
@@ -38,6 +39,8 @@ def decided_of(room):
 def compare(room, options, work):
     """Prints what differs in a room; returns how many cases do."""
     script = str(HERE / "run.py")
+    if "\nEXCHANGES = True" in (HERE / f"{room}.py").read_text():  # Keras reads what lamella wrote, too
+        outcomes([sys.executable, script, "lamella"], {}, room, options, work / "lamella")
     expected = outcomes([options.real, script, "real"], {"PYTHONPATH": options.site}, room, options, work / "real")
     actual = outcomes([sys.executable, script, "lamella"], {}, room, options, work / "lamella")
     decided, differing = decided_of(room), 0
