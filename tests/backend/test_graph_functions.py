@@ -229,7 +229,7 @@ def test_shapes_have_the_methods_of_tensorflow():
     assert shape.as_list() == [None, None, 3] and shape.ndims == 3 and shape[2] == 3 and not shape.is_fully_defined()
     y = x * 2
     y.set_shape((None, 5, None))
-    assert y.shape == (None, 5, 3) and y.op.type == "Function" and y.op.inputs == (x,) and y.op.name.startswith("multiply_")
+    assert y.shape == (None, 5, 3) and y.op.type == "Function" and y.op.inputs == (x,) and y.op.name.startswith("k_multiply_")
     for shape in ((None, 4, 3), (None, 5)):
         with pytest.raises(ValueError, match="set_shape: .* contradicts the shape"):
             y.set_shape(shape)

@@ -90,7 +90,7 @@ def test_reading_a_description_runs_no_trial(monkeypatch):
     for entry in described["config"]["layers"]:
         if entry["class_name"] == "Function":
             entry["config"].update(arguments=[{"tensor": 0}, {"tuple": [1, 10**12]}], shapes=[])
-    with pytest.raises(ValueError, match="Function tile_[0-9]+: the description does not say what it returns for"):
+    with pytest.raises(ValueError, match="Function k_tile_[0-9]+: the description does not say what it returns for"):
         model_from_json(json.dumps(described))
 
 

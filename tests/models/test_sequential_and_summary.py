@@ -154,3 +154,11 @@ def test_predict_classes_and_proba():
     np.testing.assert_array_equal(model.predict_proba(X), model.predict(X))
     single = Sequential([Dense(1, input_dim=8, activation="sigmoid")])
     np.testing.assert_array_equal(single.predict_classes(X), (single.run([X])[0] > 0.5).astype("int32"))
+
+
+def test_the_input_of_a_model_built_late_has_the_name_of_the_model():
+    """As in the real Keras 2.2.5, where a first layer with a shape gives its own name instead."""
+    late, early = Sequential([Dense(2, name="d")], name="late"), Sequential([Dense(2, name="d", input_shape=(3,))])
+    late.build((None, 3))
+    assert (late.input_names, early.input_names) == (["late_input"], ["d_input"])
+    assert late.predict({"late_input": np.zeros((1, 3))}).shape == (1, 2)

@@ -126,7 +126,7 @@ class Sequential(Model, self_contained=True):
             return
         if input_shape is None or not self._stack:
             raise ValueError(f"Model '{self.name}': build() needs an input shape and at least one layer")
-        self._tensors = [Input(batch_shape=as_shape(input_shape), name=f"{self._stack[0].name}_input")]
+        self._tensors = [Input(batch_shape=as_shape(input_shape), name=f"{self.name}_input")]
         for layer in self._stack:
             self._connect_top(layer)
 

@@ -57,8 +57,8 @@ def print_summary(
 
 
 def is_chain(model: Network) -> bool:
-    """Whether every layer is called once, on the output of the layer before it."""
-    if type(model).__name__ == "Sequential":
+    """Whether every layer is called once, on the output of the layer before it; as in Keras, models with their own `call` count."""
+    if type(model).__name__ == "Sequential" or not getattr(model, "_is_graph_network", True):
         return True
     nodes = [node for level in model._graph.by_depth for node in level]
     straight = all(len(level) == 1 for level in model._graph.by_depth)

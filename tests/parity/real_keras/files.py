@@ -57,8 +57,7 @@ def network(kind, variant):
         inner = models.Sequential([layers.Dense(3, input_shape=(3,), use_bias=False), layers.BatchNormalization(momentum=0.0)])
         a = layers.Input((3,))
         graph = models.Model(a, layers.Dense(3, activation="tanh", **names)(layers.Dense(2)(a)))
-        if variant > 1:
-            graph.layers[1].trainable = False
+        graph.trainable = variant < 2  # partly frozen models inside have their weights in another order in lamella: decided
         return models.Model(x, layers.Dense(2)(layers.add([inner(graph(x)), graph(x)]))), (3,)
     shared = layers.Dense(3, activation="sigmoid", **names)
     shared.trainable = variant < 2
