@@ -5,6 +5,7 @@ import pytest
 
 from lamella import activations
 from lamella import backend as K
+from lamella.layers import Input, Lambda
 
 
 def test_eval_of_a_scalar_gives_a_number():
@@ -96,3 +97,30 @@ def test_scalars_and_numbers_of_python_stay_in_floatx():
     for y in (K.maximum(x, 2.0), K.minimum(0.5, x), K.pow(x, 0.5), K.l2_normalize(x), K.sum(x) * 2.5):
         assert K.dtype(y) == "float32"
     assert K.eval(K.l2_normalize(x)) == 1 and K.dtype(K.maximum(K.constant(1.5, "float64"), 2.0)) == "float64"
+
+
+def test_gradients_by_variables_that_a_step_reads():
+    # Keras 2.2.5 gave these numbers for the gradients by x, the state and w.
+    x, state, w = K.variable(np.ones((1, 3, 2))), K.variable(np.zeros((1, 2))), K.variable(np.eye(2) * 0.5)
+
+    def step(inputs, states):
+        h = inputs + K.dot(states[0], w)
+        return h, [h]
+
+    last, outputs, states = K.rnn(step, x, [state])
+    by_state, by_w = K.gradients(K.sum(last), [state, w])
+    np.testing.assert_allclose(K.eval(by_state), [[0.125, 0.125]])
+    np.testing.assert_allclose(K.eval(by_w), [[2, 2], [2, 2]])
+    numbers = K.variable([1.0, 2.0, 3.0])
+    for y in (K.sum(K.map_fn(lambda e: e * w, numbers)), K.foldl(lambda a, e: a + e * K.sum(w), numbers, K.constant(0.0))):
+        np.testing.assert_allclose(K.eval(K.gradients(y, [w])[0]), np.full((2, 2), 6))
+
+
+def test_gradients_by_variables_that_a_lambda_reads():
+    # Keras 2.2.5 gave these numbers.
+    x, v, w = Input((3,)), K.variable(np.ones((3, 2))), K.variable([1.0, 2.0, 3.0])
+    by_w, by_x = K.gradients(K.sum(Lambda(lambda t: t * w)(x)), [w, x])
+    by_v = K.gradients(K.sum(K.square(Lambda(lambda t: K.dot(t, v))(x))), v)[0]
+    found = K.function([x], [by_w, by_x, by_v])([np.ones((2, 3))])
+    for slope, expected in zip(found, ([2, 2, 2], [[1, 2, 3], [1, 2, 3]], np.full((3, 2), 12)), strict=True):
+        np.testing.assert_allclose(slope, expected)

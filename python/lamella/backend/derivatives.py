@@ -16,6 +16,7 @@ from lamella.core.updates import Updates, computing
 from lamella.core.updates import current as pending
 from lamella.core.variable import Variable
 from lamella.graph.added_losses import emptied
+from lamella.graph.arguments import read_by
 from lamella.graph.connect import bases, call_alone
 from lamella.graph.function import Function
 from lamella.graph.inner_gradients import gradients_of_values, not_on_tape
@@ -119,7 +120,8 @@ def _variables(layer: Layer) -> list[Variable]:
         return layer.variables
     if isinstance(layer, InputLayer):
         return [layer.source] if isinstance(layer.source, Variable) else []
-    return layer.weights
+    # A Lambda may read Variables that are no weights.
+    return [*layer.weights, *read_by(getattr(layer, "function", None))]
 
 
 class Gradients(Layer, self_contained=True):

@@ -10,7 +10,9 @@ What cannot be written so (Variables, functions, large arrays) stands there itse
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -151,6 +153,21 @@ def leaves(template: Template) -> list[object]:
     found: list[object] = []
     _walk(template, found.append)
     return found
+
+
+def read_by(function: object) -> list[Variable]:
+    """The Variables that a function of Python reads by a name of its module or of the functions around it.
+
+    Those that it reads as attributes, or in other functions that it calls, are not found.
+    """
+    if not isinstance(function, FunctionType):
+        return []
+    code, found = function.__code__, []
+    for cell in function.__closure__ or ():
+        with contextlib.suppress(ValueError):  # of a name that has no value yet
+            found += leaves(cell.cell_contents)
+    found += [function.__globals__[name] for name in code.co_names if name in function.__globals__]
+    return [v for v in found if isinstance(v, Variable)]
 
 
 def lasting(data: Data) -> list[object]:

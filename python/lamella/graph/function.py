@@ -214,9 +214,10 @@ class Function(Layer, self_contained=True):
 
     @property
     def variables(self) -> list[Variable]:
-        """The Variables among the arguments, whose values each run reads."""
+        """The Variables whose values each run reads: among the arguments, and in functions among these, such as K.rnn's step."""
         values = args.leaves([self._positional, list(self._named.values())])
-        return [v for v in values if isinstance(v, Variable)]
+        behind = [v for value in values for v in args.read_by(value)]
+        return list(dict.fromkeys(v for v in [*values, *behind] if isinstance(v, Variable)))
 
     def _constants(self) -> list[Shape]:
         """The shapes of the arrays and Variables among the arguments."""
