@@ -90,6 +90,8 @@ def test_dot_of_more_axes_and_of_unknown_sizes():
         np.testing.assert_allclose(K.eval(K.dot(K.variable(x), K.variable(y))), np.dot(x, y), rtol=1e-5, atol=1e-6)
     assert K.int_shape(K.dot(K.placeholder((None, 4)), K.placeholder((None, 3)))) == (None, 3)
     assert K.int_shape(K.batch_dot(K.placeholder((None, 1, None, 3)), K.placeholder((None, 4)), axes=(2, 1))) == (None, 1, 3)
+    assert K.int_shape(K.batch_dot(K.placeholder((None, 1, None, 4)), K.placeholder((None, 1, None, 3))))[0] is None
+    assert K.int_shape(K.dot(K.placeholder((None, 3, None, 4)), K.placeholder((None, 2, None, 1))))[0] is None
 
 
 def test_scalars_and_numbers_of_python_stay_in_floatx():

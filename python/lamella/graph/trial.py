@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 from collections.abc import Callable, Iterator, Sequence
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,6 @@ _SIZES = ((1, 2), (2, 7), (5, 1), (3, 64), (4, 96), (840, 840), (1680, 1680))
 _LARGEST = 2**26
 # Trials with sizes of constants: three free axes beside three sizes are 5 * 6 * 6.
 _FITTED = 256
-_STEP = 7919  # a prime that is larger than the number of choices for an axis
 
 
 def shapes_of(
@@ -102,9 +102,9 @@ def _fitted(shapes: Sequence[Shape], constants: Sequence[Shape]) -> Iterator[lis
         return
     choices = [[2, 3, *sizes] if axis == 0 else [*sizes, 1, 2, 7] for _, axis in places]
     total = count([len(each) for each in choices])
-    for number in range(min(total, _FITTED)):
-        # A step that is prime to the number of choices, so that each size varies among the first trials.
-        chosen, rest = [], number * _STEP % total
+    # Drawn, so that no size is the same in all trials that fit.
+    for rest in range(total) if total <= _FITTED else Random(0).sample(range(total), _FITTED):
+        chosen = []
         for each in choices:
             rest, at = divmod(rest, len(each))
             chosen.append(each[at])

@@ -43,9 +43,10 @@ def joined(random):
 def repeated(random):
     x = array(random, shape(random, 1, 4), str(random.choice(["float32", "int32"])))
     at, times = axis(random, x.ndim), int(random.randint(1, 4))
+    place = at % x.ndim  # at -1 Keras tiles axes of unknown size
     each = [int(n) for n in random.randint(1, 4, x.ndim)]
     name, body = [
-        ("repeat_elements", lambda K, x: K.repeat_elements(x, times, at)),
+        ("repeat_elements", lambda K, x: K.repeat_elements(x, times, place)),
         ("tile", lambda K, x: K.tile(x, each)),
         ("tile by tuple", lambda K, x: K.tile(x, tuple(each))),
         ("repeat", lambda K, x: K.repeat(x, times)),
