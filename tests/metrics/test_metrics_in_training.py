@@ -236,3 +236,10 @@ def test_a_metric_with_the_name_of_a_validation_column_is_refused():
 
     with pytest.raises(ValueError, match="^metric 'val_loss': validation writes a column of this name"):
         model.compile("sgd", "mse", metrics=[val_loss])
+
+
+def test_a_model_names_its_stateful_metrics_as_keras_does():
+    model = Sequential([Dense(1, activation="sigmoid", input_shape=(2,))])
+    assert not hasattr(model, "stateful_metric_names")
+    model.compile("sgd", "binary_crossentropy", metrics=["acc", metrics.AUC()])
+    assert model.metrics_names == ["loss", "acc", "auc"] and model.stateful_metric_names == ["auc"]

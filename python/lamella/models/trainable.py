@@ -228,6 +228,17 @@ class Trainable(Compiled, StepFunctions, GeneratorMethods):
     def metrics_names(self, value: Sequence[str]) -> None:
         self.metrics_names[:] = value
 
+    @property
+    def stateful_metric_names(self) -> list[str]:
+        """The names of the metrics that keep their state over an epoch.
+
+        Raises:
+            AttributeError: The model is not compiled.
+        """
+        if self.optimizer is None:
+            raise AttributeError("You must compile your model before asking for its stateful_metric_names.")
+        return list(self.compiled_steps().objective.stateful_names)
+
     def metric_direction(self, name: str) -> str | None:
         """The direction that the metric of the column `name` of the logs declares: "min", "max" or None. "val_" is ignored."""
         return None if self.prepared_steps is None else self.prepared_steps.objective.direction(name.removeprefix("val_"))

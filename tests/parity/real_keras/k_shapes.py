@@ -5,7 +5,6 @@ from on_tensors import array, axis, program, shape
 
 DECIDED = {
     "'an error' in Keras": "lamella computes more: of arrays and over unknown sizes",
-    "[('resource'": "what TensorFlow returns for a Variable of another dtype",
     "count_params ()": "a float in Keras",
     "batch_flatten": "a size that Keras does not know",
 }
@@ -111,9 +110,9 @@ def made(random):
     of, dtype = shape(random, 0, 3), [None, "float64", "int32", "bool"][random.randint(4)]
     start, stop, step = int(random.randint(-3, 3)), int(random.randint(3, 9)), [1, 2, -1, 3][random.randint(4)]
     return [
-        (f"zeros {of, dtype}", lambda K: K.zeros(of, dtype), []),
-        (f"ones {of, dtype}", lambda K: K.ones(of, dtype), []),
-        (f"eye {stop, dtype}", lambda K: K.eye(stop, dtype), []),
+        (f"zeros {of, dtype}", lambda K: K.stop_gradient(K.zeros(of, dtype)), []),
+        (f"ones {of, dtype}", lambda K: K.stop_gradient(K.ones(of, dtype)), []),
+        (f"eye {stop, dtype}", lambda K: K.stop_gradient(K.eye(stop, dtype)), []),
         (f"arange {start, stop, step, dtype}", lambda K: K.arange(start, stop, step, dtype or "int32"), []),
         (f"arange {start}", lambda K: K.arange(start), []),
         (f"constant {of, dtype}", lambda K: K.constant(2.5, dtype, shape=of), []),

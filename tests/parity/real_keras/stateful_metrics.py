@@ -43,7 +43,7 @@ def stateful(random):
         ).history
         scores = model.evaluate(x, y, batch_size=size, verbose=0)
         numbers = {name: [float(v) for v in values] for name, values in history.items()}  # counts are floats here
-        return [numbers, [float(s) for s in scores], model.metrics_names]
+        return [numbers, [float(s) for s in scores], model.metrics_names, model.stateful_metric_names]
 
     return f"stateful {size, epochs}", run
 
