@@ -7,7 +7,7 @@ import pytest
 
 from lamella import backend as K
 from lamella.callbacks import Callback, EarlyStopping
-from lamella.layers import BatchNormalization, Dense, Input, Layer
+from lamella.layers import LSTM, BatchNormalization, Dense, Input, Layer
 from lamella.models import Model, Sequential
 from lamella.optimizers import SGD
 
@@ -268,17 +268,28 @@ class Sizes(Callback):
         self.seen.append(batch)
 
 
-def test_a_fixed_batch_size_is_used_and_required():
+def test_a_fixed_batch_size_is_used_and_required_by_fit():
     model, sizes = fixed(), Sizes()
     model.fit(X, Y, verbose=0, callbacks=[sizes])
     model.evaluate(X, Y, verbose=0, callbacks=[sizes], batch_size=2)
     model.predict(X, callbacks=[sizes])
     assert sizes.seen == [2] * 6 + [0, 1, 2]
     text = "The `batch_size` argument value 3 is incompatible with the specified batch size of your Input Layer: 2"
-    for method, arguments in ((model.fit, (X, Y)), (model.evaluate, (X, Y)), (model.predict, (X,))):
-        with pytest.raises(ValueError) as raised:
-            method(*arguments, batch_size=3)
-        assert str(raised.value) == text
+    with pytest.raises(ValueError) as raised:
+        model.fit(X, Y, batch_size=3)
+    assert str(raised.value) == text
+
+
+def test_a_fixed_batch_size_is_free_without_training_and_states():
+    """As in the real Keras 2.2.5, run side by side."""
+    model, sizes = fixed(), Sizes()
+    wanted = model.predict(X), model.evaluate(X, Y, verbose=0)
+    np.testing.assert_array_equal(model.predict(X, batch_size=4, callbacks=[sizes]), wanted[0])
+    assert model.evaluate(X, Y, batch_size=4, verbose=0, callbacks=[sizes]) == pytest.approx(wanted[1], rel=1e-6)
+    assert sizes.seen == [0, 1, 4, 2]
+    stateful = Sequential([LSTM(1, stateful=True, batch_input_shape=(2, 3, 1))])
+    with pytest.raises(ValueError, match="`batch_size` argument value 3 is incompatible with the specified batch size"):
+        stateful.predict(np.ones((6, 3, 1)), batch_size=3)
 
 
 @pytest.mark.parametrize(

@@ -164,7 +164,8 @@ def _target(batches: Batches) -> int | None:
 def _batch_size(inputs: ModelInputs, options: EvaluateOptions | PredictOptions) -> int:
     if options.steps is not None and options.batch_size is not None:
         raise ValueError("If steps is set, the `batch_size` must be None.")
-    return feed.checked_batch_size(inputs, options.batch_size)
+    # As in Keras 2.2.5 only fit, and states, require the batch size that an Input fixes.
+    return feed.checked_batch_size(inputs, options.batch_size, free=not inputs.stateful)
 
 
 def _hooks(

@@ -156,15 +156,20 @@ def _class_weights(class_weight: Any, names: Sequence[str]) -> list[Any]:
     return weight_checks.per_output(class_weight, names, "class_weight")
 
 
-def checked_batch_size(expected: ModelInputs, batch_size: int | None) -> int:
+def checked_batch_size(expected: ModelInputs, batch_size: int | None, *, free: bool = False) -> int:
     """The batch size: as given, else as the model's inputs fix it, else 32.
 
+    Args:
+        expected: The model's inputs.
+        batch_size: The given size.
+        free: Whether another size than the fixed one is accepted.
+
     Raises:
-        ValueError: The given size differs from the fixed one.
+        ValueError: The given size differs from the fixed one, and is not free.
     """
     fixed = next((shape[0] for shape in expected.shapes if shape[0] is not None), None)
     size = None if batch_size is None else checked_count("batch_size", batch_size)
-    if size is not None and fixed is not None and size != fixed:
+    if size is not None and fixed is not None and size != fixed and not free:
         raise ValueError(
             f"The `batch_size` argument value {size} is incompatible with the specified batch size of your Input Layer: {fixed}"
         )
