@@ -59,7 +59,7 @@ class Scale(Layer):
 
 def test_keras_objects_by_name():
     described = utils.serialize_keras_object(Scale(3, name="s"))
-    assert described == {"class_name": "Scale", "config": {"name": "s", "trainable": True, "factor": 3}}
+    assert described == {"class_name": "Scale", "config": {"name": "s", "trainable": True, "dtype": "float32", "factor": 3}}
     for known in ({"module_objects": {"Scale": Scale}}, {"custom_objects": {"Scale": Scale}, "module_objects": {"Scale": int}}):
         made = utils.deserialize_keras_object(described, **known)
         assert type(made) is Scale and made.factor == 3
