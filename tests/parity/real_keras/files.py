@@ -26,6 +26,7 @@ DECIDED = {
     "Nadam.result.True goes on": "Keras forgets Nadam's momentum schedule",
     "RMSprop.result.True goes on": "Keras forgets RMSprop's iterations, on which its decay depends",
     "Nadam.result.False goes on": "Keras forgets Nadam's momentum schedule",
+    "config.trainable: only in lamella": "a frozen model inside stays frozen when the file is loaded",
 }
 
 
