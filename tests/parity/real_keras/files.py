@@ -6,8 +6,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-from layers_of_images import one_of
-from parts import attempt, set_random_weights
+from parts import attempt, one_of, set_random_weights
 
 EXCHANGES = True  # lamella runs before Keras and after it
 OPTIMIZERS = {  # with a large epsilon, so that gradients of rounding errors stay small

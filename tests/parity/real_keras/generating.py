@@ -1,6 +1,9 @@
 """fit_generator, evaluate_generator and predict_generator: what generators and Sequences may give, how many steps, and the calls."""
 
+import functools
+
 import numpy as np
+import parts
 from nets import set_random_weights
 from typed import typed
 
@@ -62,9 +65,7 @@ def program(seed):
 
         random = np.random.RandomState(seed)
 
-        def one_of(*choices):
-            return choices[random.randint(len(choices))]
-
+        one_of = functools.partial(parts.one_of, random)
         inputs = layers.Input((3,), name="in_0")
         outputs = [layers.Dense(2, name=f"out_{i}")(inputs) for i in range(one_of(1, 1, 2))]
         model = models.Model(inputs, outputs)

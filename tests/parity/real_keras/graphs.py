@@ -3,8 +3,7 @@
 import json
 
 import numpy as np
-from layers_of_images import one_of
-from parts import as_json, attempt, each, names_and_shapes, results_of, set_random_weights
+from parts import as_json, attempt, each, names_and_shapes, one_of, results_of, set_random_weights
 
 DECIDED = {
     "][3].mask: only in Keras": "clone_model passes mask=None, which stays in the config of the copy",

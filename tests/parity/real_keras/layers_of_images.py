@@ -1,6 +1,6 @@
 """Each layer of images, sequences and volumes with random values of its arguments: alone in a model, on odd sizes."""
 
-from parts import attempt, facts_of, results_of
+from parts import attempt, facts_of, one_of, results_of
 
 ACTIVATIONS = "linear relu tanh sigmoid softplus softsign elu selu hard_sigmoid".split()
 CONVOLUTIONS = """Conv1D Conv2D Conv3D SeparableConv1D SeparableConv2D DepthwiseConv2D Conv2DTranspose Conv3DTranspose
@@ -25,10 +25,6 @@ def sizes(random, rank, low, high, equal=None):
         return int(random.randint(low, high))
     values = tuple(int(v) for v in random.randint(low, high, rank))
     return values if random.uniform() < 0.8 else list(values)
-
-
-def one_of(random, *values):
-    return values[random.randint(len(values))]
 
 
 def maybe(random, arguments, name, *values, rate=0.5):

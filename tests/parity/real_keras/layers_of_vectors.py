@@ -1,8 +1,8 @@
 """Dense, activations, shapes, merges, normalization, embeddings and penalties, with random values of their arguments."""
 
 import numpy as np
-from layers_of_images import ACTIVATIONS, maybe, one_of
-from parts import attempt, facts_of, results_of
+from layers_of_images import ACTIVATIONS, maybe
+from parts import attempt, facts_of, one_of, results_of
 
 MERGES = "Add Subtract Multiply Average Maximum Minimum Concatenate Dot".split()
 NAMES = (

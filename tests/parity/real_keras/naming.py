@@ -3,6 +3,7 @@
 import functools
 
 import numpy as np
+import parts
 from nets import set_random_weights
 from typed import typed
 
@@ -61,9 +62,7 @@ def program(seed):
 
         random = np.random.RandomState(seed)
 
-        def one_of(*options):
-            return options[random.randint(len(options))]
-
+        one_of = functools.partial(parts.one_of, random)
         inputs = layers.Input((3,))
         count, last = one_of(1, 1, 2, 3), one_of("sigmoid", "softmax")
         width = one_of(1, 2, 3) if last == "sigmoid" else 3

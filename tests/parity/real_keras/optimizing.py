@@ -1,6 +1,9 @@
 """Each optimizer with all its arguments over many steps: the weights, its state, its configuration, and changes between fits."""
 
+import functools
+
 import numpy as np
+import parts
 from nets import set_random_weights
 from typed import typed
 
@@ -26,9 +29,7 @@ def arguments_of(name, random):
 def model_of(random):
     from keras import constraints, layers, models, regularizers
 
-    def one_of(*choices):
-        return choices[random.randint(len(choices))]
-
+    one_of = functools.partial(parts.one_of, random)
     first = {
         "kernel_constraint": one_of(None, constraints.max_norm(0.7), constraints.unit_norm(axis=1), constraints.non_neg()),
         "bias_constraint": one_of(None, constraints.min_max_norm(0.2, 0.5, 0.9)),

@@ -1,8 +1,7 @@
 """Random stacks of the layers that scripts write themselves, after Keras 2's guides, with masks, wrappers and Lambda around them."""
 
 from graphs import facts_of_model
-from layers_of_images import one_of
-from parts import attempt, facts_of, results_of
+from parts import attempt, facts_of, one_of, results_of
 
 BLOCKS = """Mine Mine Pair Masked Adds Counts Holds Scaled Attend Lambda LambdaWith Distributed DistributedModel DistributedTwice Cell Cells
 Both Functions Phase Masking Recurrent Pooled""".split()

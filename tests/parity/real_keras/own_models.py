@@ -2,8 +2,7 @@
 
 import numpy as np
 from graphs import facts_of_model, without_scopes
-from layers_of_images import one_of
-from parts import attempt, results_of, set_random_weights
+from parts import attempt, one_of, results_of, set_random_weights
 
 DECIDED = {
     "thus has no defined input shape.'} in Keras, [] here": "the input_shape of a model that has none yet",

@@ -5,6 +5,11 @@ import json
 import numpy as np
 
 
+def one_of(random, *choices):
+    """One of the choices, drawn by the generator of a room; rooms bind the generator."""
+    return choices[random.randint(len(choices))]
+
+
 def attempt(function, *arguments, **options):
     """What the function returns, or that it raises."""
     try:

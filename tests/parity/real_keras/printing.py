@@ -1,10 +1,12 @@
 """What fit, evaluate and predict print with verbose=1 and verbose=2: the lines but for times and for the steps of a bar on its way."""
 
 import contextlib
+import functools
 import io
 import re
 
 import numpy as np
+import parts
 from nets import set_random_weights
 
 DECIDED = {}
@@ -37,9 +39,7 @@ def program(seed):
 
         random = np.random.RandomState(seed)
 
-        def one_of(*choices):
-            return choices[random.randint(len(choices))]
-
+        one_of = functools.partial(parts.one_of, random)
         inputs = layers.Input((3,))
         outputs = [layers.Dense(2, activation="softmax", name=f"out_{i}")(inputs) for i in range(one_of(1, 1, 2))]
         model = models.Model(inputs, outputs)

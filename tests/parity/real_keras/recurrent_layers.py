@@ -3,8 +3,8 @@
 import json
 
 import numpy as np
-from layers_of_images import maybe, one_of
-from parts import attempt, facts_of, results_of, set_random_weights
+from layers_of_images import maybe
+from parts import attempt, facts_of, one_of, results_of, set_random_weights
 
 NAMES = """SimpleRNN GRU LSTM SimpleRNN GRU LSTM Bidirectional Bidirectional RNN StackedRNNCells ConvLSTM2D TimeDistributed
 LSTM GRU Stateful Stateful BidirectionalStates InitialState Constants""".split()

@@ -1,6 +1,9 @@
 """The calls that callbacks get: which hooks, in which order, with which logs and params, during fit, evaluate and predict."""
 
+import functools
+
 import numpy as np
+import parts
 from nets import set_random_weights
 from typed import typed
 
@@ -63,9 +66,7 @@ def program(seed):
 
         random = np.random.RandomState(seed)
 
-        def one_of(*choices):
-            return choices[random.randint(len(choices))]
-
+        one_of = functools.partial(parts.one_of, random)
         inputs = layers.Input((3,))
         outputs = [layers.Dense(2, name=f"out_{i}")(inputs) for i in range(one_of(1, 1, 2))]
         model = models.Model(inputs, outputs)
