@@ -425,10 +425,10 @@ class Layer(LossesAndUpdates, Configurable, Asking):
         there are too few: then a trial finds them.
         """
         given = shape if isinstance(shape, list) else [shape]
-        if count is None or (count == len(given) and count > 1):
+        if count is None or count == len(given):
             return shape
         self.shape_follows_call = count > len(given)
-        return None if self.shape_follows_call else given[0] if count == 1 else given[:count]
+        return None if self.shape_follows_call else given[:count]
 
     def inputs_again(self, tensors: Sequence[Symbolic]) -> Any:
         """What computes inputs again in a call that uses K.gradients, which replaces this method: graph/inputs_again.py."""

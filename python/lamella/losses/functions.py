@@ -239,3 +239,10 @@ cosine = cosine_proximity
 FUNCTIONS = {name: value for name, value in globals().items() if getattr(value, "__module__", None) == __name__}
 for _name, _function in FUNCTIONS.items():
     enter("losses", _name, _function)
+
+# As metrics, Keras also computes these of labels [..., 1]: each label counts for all classes. Scripts list "mae" beside "acc".
+for _function in (
+    mean_squared_error, mean_absolute_error, mean_absolute_percentage_error, mean_squared_logarithmic_error, squared_hinge, hinge,
+    logcosh, kullback_leibler_divergence, poisson, categorical_crossentropy, binary_crossentropy,
+):  # fmt: skip
+    setattr(_function, "takes_labels", True)

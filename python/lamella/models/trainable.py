@@ -220,9 +220,7 @@ class Trainable(Compiled, StepFunctions, GeneratorMethods):
         Raises:
             AttributeError: The model is not compiled.
         """
-        if self.optimizer is None:
-            raise AttributeError("You must compile your model before asking for its metrics_names.")
-        return self.compiled_steps().objective.names
+        return self._objective_for("metrics_names").names
 
     @metrics_names.setter
     def metrics_names(self, value: Sequence[str]) -> None:
@@ -235,9 +233,12 @@ class Trainable(Compiled, StepFunctions, GeneratorMethods):
         Raises:
             AttributeError: The model is not compiled.
         """
+        return list(self._objective_for("stateful_metric_names").stateful_names)
+
+    def _objective_for(self, asked: str) -> Objective:
         if self.optimizer is None:
-            raise AttributeError("You must compile your model before asking for its stateful_metric_names.")
-        return list(self.compiled_steps().objective.stateful_names)
+            raise AttributeError(f"You must compile your model before asking for its {asked}.")
+        return self.compiled_steps().objective
 
     def metric_direction(self, name: str) -> str | None:
         """The direction that the metric of the column `name` of the logs declares: "min", "max" or None. "val_" is ignored."""

@@ -20,12 +20,6 @@ from lamella.ops.tape import value_of
 from lamella.training.gathered import moves, twin_of
 from lamella.training.shares import Rule, row_shares
 
-# Losses that Keras, as metrics, also computes of labels [..., 1]: each counts for all classes. Scripts list "mae" beside "acc".
-_TAKE_LABELS = frozenset(
-    """mean_squared_error mean_absolute_error mean_absolute_percentage_error mean_squared_logarithmic_error squared_hinge hinge
-    logcosh kullback_leibler_divergence poisson categorical_crossentropy binary_crossentropy""".split()
-)
-
 
 @dataclass
 class Metric(PickledByName):
@@ -73,7 +67,7 @@ class Metric(PickledByName):
         else:
             if not of_lamella(function):
                 target, output = for_user(target), for_user(output)
-            elif target.shape == (*output.shape[:-1], 1) and getattr(function, "__name__", "") in _TAKE_LABELS:
+            elif target.shape == (*output.shape[:-1], 1) and getattr(function, "takes_labels", False):
                 target = np.broadcast_to(target, output.shape)
             values: Any = value_of(function(target, output) if made is None else made)
             if values is None:

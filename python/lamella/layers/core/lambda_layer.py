@@ -143,8 +143,7 @@ class Lambda(Layer):
         if not callable(self._output_shape):
             first = input_shape[0] if isinstance(input_shape, list) else input_shape
             return (first[0], *self._output_shape)
-        one = isinstance(input_shape, list) and len(input_shape) == 1  # which Keras does not give as a list
-        shape = self._output_shape(input_shape[0] if one else input_shape)
+        shape = self._output_shape(input_shape)
         if not isinstance(shape, (list, tuple)):
             raise ValueError(
                 f"Layer {self.name}: `output_shape` function must return a tuple or a list of tuples. Got {shape!r}"
