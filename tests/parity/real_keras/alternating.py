@@ -1,7 +1,7 @@
 """Models that share layers and train in turn, batch by batch: adversarial nets, actors and critics, layers frozen between compiles."""
 
 import numpy as np
-from nets import set_random_weights
+from parts import set_random_weights
 from typed import typed
 
 DECIDED = {}

@@ -1,7 +1,7 @@
 """Small nets of many kinds fed in many forms: lists, whole numbers, float64, one axis; stateful layers, averages, shared layers."""
 
 import numpy as np
-from nets import set_random_weights
+from parts import set_random_weights
 from typed import typed
 
 DECIDED = {}

@@ -127,7 +127,7 @@ def by_name(kind, variant, path, seed):
         model = models.Sequential([layers.Conv2D(3, 2, input_shape=shape, **named)])
     else:
         model, _ = network(kind, 0)
-    set_random_weights(model, seed)
+    set_random_weights(model, np.random.RandomState(seed))
     model.load_weights(path, by_name=True)
     return model.get_weights()
 
@@ -138,7 +138,7 @@ def program(i, kind, variant, name, x, y, seed):
 
         here, there = ("lamella", "real") if "lamella" in sys.modules else ("real", "lamella")
         model, _ = network(kind, variant)
-        set_random_weights(model, seed)
+        set_random_weights(model, np.random.RandomState(seed))
         model.compile(getattr(optimizers, name)(**OPTIMIZERS[name]), "mse", metrics=["mae"], loss_weights=[0.5])
         steps = [model.train_on_batch(x, y) for _ in range(2)]
         model.save(f"{here}_{i}.h5", include_optimizer=variant != 3)

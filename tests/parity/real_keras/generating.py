@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 import parts
-from nets import set_random_weights
+from parts import set_random_weights
 from typed import typed
 
 DECIDED = {"only Keras raises StopIteration": "a generator that ends also ends the run, with a warning"}

@@ -138,7 +138,7 @@ def program(widths, steps, outputs, added, frozen, x, seed):
 
         model, builder = built(widths, steps, outputs, added)
         result = {"model": facts_of_model(model)}
-        set_random_weights(model, seed)
+        set_random_weights(model, np.random.RandomState(seed))
         model.summary()
         model.summary(line_length=72, positions=[0.4, 0.6, 0.8, 1.0])
         data = x if len(x) > 1 else x[0]

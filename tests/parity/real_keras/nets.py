@@ -1,6 +1,7 @@
 """Random nets of one to three inputs and outputs, data for them, and the forms in which scripts hand data over."""
 
 import numpy as np
+from parts import set_random_weights
 
 STEPS = 4  # of sequences
 
@@ -19,16 +20,6 @@ OUTPUTS = {
     "step_indices": ("softmax", ["sparse_categorical_crossentropy"], ["acc", "ce"]),
     "step_classes": ("softmax", ["categorical_crossentropy"], ["acc", "mse"]),
 }
-
-
-def set_random_weights(model, random):
-    """Weights between -0.8 and 0.8; between 0.2 and 0.8 where they are variances."""
-    names = [w.name for layer in model.layers for w in layer.weights]  # get_weights has this order, model.weights another
-    values = []
-    for name, w in zip(names, model.get_weights(), strict=True):
-        signs = 1 if "variance" in name else random.choice([-1, 1], w.shape)
-        values.append(signs * random.uniform(0.2, 0.8, w.shape))
-    model.set_weights(values)
 
 
 class Net:

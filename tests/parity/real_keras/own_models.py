@@ -52,7 +52,7 @@ def grown(steps, width, declared, nested, pops, x, seed):
             result["popped"] = attempt(facts_of_model, model)
         model.add(layers.Dense(2, activation="softmax"))
         result["model"] = facts_of_model(model)
-        set_random_weights(model, seed)
+        set_random_weights(model, np.random.RandomState(seed))
         result["classes"] = [model.predict_classes(x), model.predict_proba(x)]
         model.summary()
         return result | {"results": results_of(model, x, seed)}
@@ -70,7 +70,7 @@ def fitted_before_built(steps, width, x, y, seed):
         model.fit(x, y(steps), epochs=1, verbose=0)
         result["names"] = without_scopes(model.weights)
         result["shapes"] = [model.built, model.metrics_names, len(model.layers)]
-        set_random_weights(model, seed)
+        set_random_weights(model, np.random.RandomState(seed))
         result["history"] = model.fit(x, y(steps), epochs=2, batch_size=2, shuffle=False, verbose=0).history
         return result | {"weights": model.get_weights(), "predicted": model.predict(x)}
 
@@ -116,7 +116,7 @@ def subclassed(number, way, x, seed):
         result["weights"] = without_scopes(model.weights), without_scopes(model.trainable_weights)
         result["counts"] = [model.count_params(), len(model.losses), len(model.updates), model.metrics_names, model.built]
         result["names"] = [model.input_names, model.output_names, [layer.name for layer in model.layers]]
-        set_random_weights(model, seed)
+        set_random_weights(model, np.random.RandomState(seed))
         result["predicted"] = model.predict(data)
         result["history"] = model.fit(data, y, epochs=2, batch_size=2, shuffle=False, verbose=0).history
         result["evaluated"] = model.evaluate(data, y, verbose=0)

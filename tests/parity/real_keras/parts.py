@@ -40,14 +40,13 @@ def names_and_shapes(weights):
     return [(w.name, tuple(K.int_shape(w))) for w in weights]
 
 
-def set_random_weights(model, seed):
-    """Gives each weight numbers of the seed; variances are positive."""
-    random = np.random.RandomState(seed)
+def set_random_weights(model, random):
+    """Weights between -0.8 and 0.8; between 0.2 and 0.8 where they are variances."""
+    names = [w.name for layer in model.layers for w in layer.weights]  # get_weights has this order, model.weights another
     values = []
-    weights = [weight for layer in model.layers for weight in layer.weights]  # the order of get_weights, also of frozen layers
-    for weight, old in zip(weights, model.get_weights(), strict=True):
-        value = random.standard_normal(old.shape) * 0.5
-        values.append(np.abs(value) + 0.5 if "variance" in weight.name else value)
+    for name, w in zip(names, model.get_weights(), strict=True):
+        signs = 1 if "variance" in name else random.choice([-1, 1], w.shape)
+        values.append(signs * random.uniform(0.2, 0.8, w.shape))
     model.set_weights(values)
 
 
@@ -79,7 +78,7 @@ def results_of(model, x, seed, steps=2, loss="mean_squared_error"):
     """Predictions, two steps of training with momentum, and what they change."""
     from keras import optimizers
 
-    set_random_weights(model, seed)
+    set_random_weights(model, np.random.RandomState(seed))
     random = np.random.RandomState(seed + 1)
     result = {"predict": attempt(model.predict, x)}
     result["one batch"] = outputs = attempt(model.predict_on_batch, x)

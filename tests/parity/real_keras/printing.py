@@ -7,7 +7,7 @@ import re
 
 import numpy as np
 import parts
-from nets import set_random_weights
+from parts import set_random_weights
 
 DECIDED = {}
 EPOCH = re.compile(r"Epoch \d+/\d+")

@@ -131,7 +131,7 @@ def stateful_program(units, named, choice, x, seed):
         layer = getattr(layers, choice["kind"])(units, stateful=True, **named)
         entry = layers.Input(batch_shape=(2, *x.shape[1:]))
         model = models.Model(entry, layer(layers.Masking(0.0)(entry) if choice["masked"] else entry))
-        set_random_weights(model, seed)
+        set_random_weights(model, np.random.RandomState(seed))
         result = {"first": model.predict(x, batch_size=2), "second": model.predict(x, batch_size=2)}
         result["stateful"] = model.stateful, len(model.state_updates), len(model.updates)
         result["states"] = [K.get_value(state) for state in layer.states]

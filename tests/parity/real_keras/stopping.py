@@ -8,7 +8,7 @@ import os
 import tempfile
 
 import numpy as np
-from nets import set_random_weights
+from parts import set_random_weights
 from typed import typed
 
 DECIDED = {

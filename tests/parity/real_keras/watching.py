@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 import parts
-from nets import set_random_weights
+from parts import set_random_weights
 from typed import typed
 
 HOOKS = [f"on_{mode}_{when}" for mode in ("train", "test", "predict") for when in ("begin", "end")]
