@@ -384,7 +384,6 @@ VALUES = {
     "bool": bool, "float": float, "int": int, "len": len, "list": list, "in": lambda x: 1 in x, "asarray": np.asarray,
     "eval": K.eval, "get_value": K.get_value, "variable": K.variable, "constant": K.constant, "range": lambda x: range(3)[x],
     "set_value": lambda x: K.set_value(K.variable(1.0), x),
-    "outside of map_fn": lambda x: K.map_fn(lambda row: row + x, x),
     "if": lambda x: 1 if x > 0 else 2,
 }  # fmt: skip
 

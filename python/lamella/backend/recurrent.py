@@ -7,7 +7,7 @@ from typing import Any
 
 from lamella.core.types import Value
 from lamella.graph.checked import checked
-from lamella.graph.connect import in_graphs
+from lamella.graph.connect import in_graphs, in_this_run
 from lamella.ops.time_steps import over_time, stack_time
 
 __all__ = ["rnn"]
@@ -25,9 +25,12 @@ def _flat(
     constants: Sequence[Value],
 ) -> Any:
     """[last output, outputs, *last states], because a node of a graph returns a flat list."""
-    outputs, states = over_time(
-        lambda x, states: step_function(x, [*states, *constants]), inputs, initial_states, mask=mask, go_backwards=go_backwards
-    )
+
+    def step(x: Value, states: list[Value]) -> tuple[Value, Sequence[Value]]:
+        y, new = step_function(x, [*states, *constants])
+        return in_this_run(y), [in_this_run(state) for state in new]
+
+    outputs, states = over_time(step, inputs, initial_states, mask=mask, go_backwards=go_backwards)
     return [outputs[-1], stack_time(*outputs), *states]
 
 

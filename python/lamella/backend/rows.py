@@ -8,7 +8,7 @@ from lamella.backend.shapes import stack
 from lamella.backend.values import cast, int_shape, is_tensor
 from lamella.core.types import Value
 from lamella.graph.checked import as_tensor
-from lamella.graph.connect import in_graphs
+from lamella.graph.connect import in_graphs, in_this_run
 
 __all__ = ["foldl", "foldr", "map_fn"]
 
@@ -39,10 +39,14 @@ def map_fn(
             f"expected tensors with the same number of rows, at least one, got shapes {[int_shape(x) for x in tensors]}"
         )
     kind = tuple if isinstance(elems, tuple) else list
-    found = [fn(kind(row) if several else row[0]) for row in zip(*columns)]
+    found = [_present(fn(kind(row) if several else row[0])) for row in zip(*columns)]
     if dtype is None or isinstance(dtype, str):
         return _stacked(found, dtype)
     return [_stacked([y[i] for y in found], kind) for i, kind in enumerate(dtype)]
+
+
+def _present(y: Value) -> Value:
+    return [in_this_run(each) for each in y] if isinstance(y, (list, tuple)) else in_this_run(y)
 
 
 def _rows(x: Value) -> list[Value]:
@@ -90,5 +94,5 @@ def _fold(fn: Callable[[Value, Value], Value], rows: list[Value], initializer: V
         raise ValueError("expected at least one row, or an initializer, got none")
     value, rest = (rows[0], rows[1:]) if initializer is None else (initializer, rows)
     for row in rest:
-        value = fn(value, row)
+        value = in_this_run(fn(value, row))
     return value

@@ -50,13 +50,14 @@ class SymbolOutside(TypeError):
             loss. None elsewhere.
         node: The call of a layer that reads them, if a plan runs it.
         tensors: The symbolic tensors.
+        read: The tensors that the function itself reads; `tensors` are those of layers, of which functions of K made these.
     """
 
     place: tuple[int, int] | None = None
     node: Any = None
 
-    def __init__(self, tensors: Sequence[Any]) -> None:
-        self.tensors = tensors
+    def __init__(self, tensors: Sequence[Any], read: Sequence[Any] = ()) -> None:
+        self.tensors, self.read = tensors, read or tensors
         super().__init__(
             f"{tensors} is symbolic: it has no value in a function that runs on values. Make it an input of the layer, as in "
             "Lambda(function)([x, other]); for a loss, use model.add_loss"

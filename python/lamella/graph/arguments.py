@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from lamella.core.variable import Variable
+from lamella.graph.inner_gradients import Asking
 from lamella.graph.symbolic import Symbolic
 from lamella.ops.tape import Tensor
 
@@ -156,9 +157,10 @@ def leaves(template: Template) -> list[object]:
 
 
 def read_by(function: object) -> list[Variable]:
-    """The Variables that a function of Python reads by a name of its module or of the functions around it.
+    """The Variables that a function of Python reads by a name of its module or of the functions around it, also as weights of a
+    layer that it names so.
 
-    Those that it reads as attributes, or in other functions that it calls, are not found.
+    Those that it reads as other attributes, or in other functions that it calls, are not found.
     """
     if not isinstance(function, FunctionType):
         return []
@@ -167,7 +169,8 @@ def read_by(function: object) -> list[Variable]:
         with contextlib.suppress(ValueError):  # of a name that has no value yet
             found += leaves(cell.cell_contents)
     found += [function.__globals__[name] for name in code.co_names if name in function.__globals__]
-    return [v for v in found if isinstance(v, Variable)]
+    weights = [w for v in found if isinstance(v, Asking) for w in v.weights]
+    return [*(v for v in found if isinstance(v, Variable)), *weights]
 
 
 def lasting(data: Data) -> list[object]:

@@ -18,7 +18,7 @@ from lamella.graph.checked import checked
 from lamella.graph.function import Function
 from lamella.graph.input import Placeholder
 from lamella.graph.layer import Layer
-from lamella.graph.symbolic import Symbolic, node_of
+from lamella.graph.symbolic import Node, Symbolic, node_of
 from lamella.graph.trial import Specs
 from lamella.ops.operators import defer_to
 from lamella.ops.tape import Tensor
@@ -46,7 +46,8 @@ def connect(function: str, *arguments: Any, **named: Any) -> Value:
             given, others = fill(placed([arguments, named], tensors), [x.compute() for x in tensors])
             return registry.get("functions", function)(*given, **others)
         if any(isinstance(v, Tensor) or (isinstance(v, np.ndarray) and v.ndim) for v in leaves(values)):
-            raise SymbolOutside(bases([x for x in tensors if not x.lives]))
+            read = [x for x in tensors if not x.lives]
+            raise SymbolOutside(bases(read), read)
     # An array next to a tensor is a constant of the tensor's dtype, as in Keras. In NumPy the result would be float64.
     dtypes = [x.dtype for x in tensors or leaves(values) if isinstance(x, (Symbolic, Variable))]
     dtype = next((d for d in dtypes if np.dtype(d).kind == "f"), None)
@@ -55,7 +56,29 @@ def connect(function: str, *arguments: Any, **named: Any) -> Value:
         [describe(value, tensors, dtype) for value in arguments],
         {key: describe(value, tensors, dtype) for key, value in named.items()},
     )
+    tensors += _read_by_functions(layer, tensors)
     return layer(tensors[0] if len(tensors) == 1 else tensors) if tensors else call_alone(layer)
+
+
+# Rounds of trials that find what functions read: one for each tensor, of which the first that is missing stops a trial.
+_MOST_READ = 64
+
+
+def _read_by_functions(layer: Function, tensors: Sequence[Symbolic]) -> list[Symbolic]:
+    """The symbolic tensors from outside that functions among the layer's arguments read. They become inputs of the layer."""
+    for _ in range(_MOST_READ if layer.has_functions else 0):
+        try:
+            layer.try_out([*tensors, *layer.outside])
+        except SymbolOutside as error:
+            more = [x for x in _made_before(error.read) if all(x is not other for other in layer.outside)]
+            if not more:
+                raise
+            layer.read_outside([*layer.outside, *more])
+        except (TypeError, ValueError):  # the call itself says what is wrong
+            break
+        else:
+            break
+    return layer.outside
 
 
 def call_alone(layer: Layer) -> Value:
@@ -98,17 +121,37 @@ def in_graphs(
 
 
 def bases(tensors: Sequence[Symbolic]) -> list[Symbolic]:
-    """The tensors of Inputs and other layers than Function, of which functions of K made these."""
+    """The tensors of Inputs and other layers than Function, of which functions of K, or layers called in a run, made these."""
+    return _back(tensors, lambda node: isinstance(node.layer, Function) or _made_again(node))
+
+
+def _made_before(tensors: Sequence[Symbolic]) -> list[Symbolic]:
+    """The tensors that existed before the run, of which these are made."""
+    return _back(tensors, _made_again)
+
+
+def _made_again(node: Node) -> bool:
+    """Whether each run makes such a node, and all of them compute the same."""
+    return node.made_in_run and (isinstance(node.layer, Function) or not node.layer.made_in_run)
+
+
+def _back(tensors: Sequence[Symbolic], passes: Callable[[Node], bool]) -> list[Symbolic]:
+    """The tensors, but where `passes` is True of the node that made one, those that the node reads."""
     found: dict[Symbolic, None] = {}
     waiting = list(tensors)
     while waiting:
         x = waiting.pop()
         node = node_of(x)
-        if isinstance(node.layer, Function):
+        if passes(node):
             waiting += node.reads
         else:
             found[x] = None
     return list(found)
+
+
+def in_this_run(value: Value) -> Value:
+    """What a user's function returned: in a run the value of a symbolic tensor that it read or made."""
+    return value.compute() if isinstance(value, Symbolic) and computing() else value
 
 
 def comes_from_layers(x: Symbolic) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from lamella.core import budget, registry
+from lamella.core.atomic import Scope
 from lamella.core.config import floatx
 from lamella.core.configurable import Config
 from lamella.core.dtype_name import dtype_name
@@ -16,6 +17,7 @@ from lamella.core.names import unique_name
 from lamella.core.shapes import Shape, as_shape
 from lamella.core.types import Value
 from lamella.core.updates import current as pending
+from lamella.core.user_array import for_user
 from lamella.core.variable import Variable
 from lamella.graph import arguments as args
 from lamella.graph.broadcast import broadcast_shape
@@ -30,8 +32,8 @@ class Function(Layer, self_contained=True):
     """A function of the backend, applied to what the layer is called on; K makes these, named k_mean_1, k_add_2 ...
 
     It has no weights: a K.variable among the arguments is read in each run and not trained, as in Keras 2, whose models do not
-    find it either. A function of Variables alone has no inputs, nor does one that draws random numbers. Masks end here, as in a
-    Lambda.
+    find it either. What functions of Python among the arguments, such as K.rnn's step, read from outside are further inputs. A
+    function of Variables alone has no inputs, nor does one that draws random numbers. Masks end here, as in a Lambda.
     Deviation from Keras 2.2.5, where a model cannot contain what no layer made: layers of such calls, as tf.keras 2 makes them.
 
     Args:
@@ -83,11 +85,13 @@ class Function(Layer, self_contained=True):
         places = sorted(args.places([self._positional, list(self._named.values())]))
         if places != list(range(len(places))) or not (places or self.variables or self._draws):
             raise ValueError(f"{who}: expected arguments that name the tensors 0, 1 ..., got {places}")
+        self._places = len(places)
         self.input_spec = [InputSpec() for _ in places]
         self._gives_dtype = bound.arguments.get("dtype") is not None
         self._dtypes: tuple[str, ...] = ()  # of the inputs, which shapes alone do not tell
         self._has_sizes = False  # whether an input is what K.shape computes
         self._of_variables = False  # whether the inputs are functions of Variables alone
+        self.outside: list[Symbolic] = []
         self._known: dict[Specs, Specs] = {_specs(e, "inputs", who): _specs(e, "outputs", who) for e in shapes}
 
     def call(self, inputs: Value) -> Value:
@@ -107,7 +111,39 @@ class Function(Layer, self_contained=True):
             pending.updates.drawn[self] = self._run([])
         return pending.updates.drawn[self]
 
+    @property
+    def has_functions(self) -> bool:
+        """Whether functions of Python are among the arguments."""
+        return any(map(callable, args.leaves([self._positional, list(self._named.values())])))
+
+    def read_outside(self, tensors: Sequence[Symbolic]) -> None:
+        """Say which symbolic tensors these functions read. Their values are the last inputs of each call."""
+        self.input_spec = [InputSpec() for _ in range(self._places + len(tensors))]
+        self.outside = list(tensors)
+
+    def try_out(self, tensors: Sequence[Symbolic]) -> None:
+        """Find the shapes that a call on these tensors returns.
+
+        Raises:
+            SymbolOutside: A function among the arguments reads other tensors.
+            TypeError, ValueError: There is no such call.
+        """
+        self._read_kinds(tensors)
+        self._outputs([x.shape for x in tensors])
+
+    def _read_kinds(self, tensors: Sequence[Symbolic]) -> None:
+        self._dtypes = tuple(x.dtype for x in tensors)
+        self._of_variables = _are_of_variables(tensors)
+        self._follow_sizes(tensors)
+
     def _run(self, inputs: list[Value]) -> Value:
+        if not self.outside:
+            return self._compute(inputs)
+        count = len(inputs) - len(self.outside)
+        read = dict(zip(self.outside, map(for_user, inputs[count:])))
+        return Scope((pending, "outside", {**pending.outside, **read})).run(self._compute, inputs)
+
+    def _compute(self, inputs: list[Value]) -> Value:
         named = {key: args.fill(value, inputs) for key, value in self._named.items()}
         y = self._function(*args.fill(self._positional, inputs), **named)
         # Where integers and fractions meet NumPy makes float64, in which layers of float32 would not take them.
@@ -153,7 +189,9 @@ class Function(Layer, self_contained=True):
 
     def clone(self) -> Layer:
         """A copy, also with arguments that a file cannot store. Arrays and Variables are shared, as they are not weights."""
-        return Function(self.function, self.arguments, self.named, self.shapes, name=self.name)
+        copy = Function(self.function, self.arguments, self.named, self.shapes, name=self.name)
+        copy.read_outside(self.outside)
+        return copy
 
     @property
     def shapes(self) -> list[Config]:
@@ -174,9 +212,7 @@ class Function(Layer, self_contained=True):
     def _connect(self, tensors: list[Symbolic], single: bool, arguments: dict[str, Any]) -> Value:
         if arguments:
             raise ValueError(f"Function {self.name}: expected no arguments in a call, got {sorted(arguments)}")
-        self._dtypes = tuple(x.dtype for x in tensors)
-        self._of_variables = _are_of_variables(tensors)
-        self._follow_sizes(tensors)
+        self._read_kinds(tensors)
         outputs = super()._connect(tensors, single, arguments)
         found = self._outputs([x.shape for x in tensors])
         for x, (_, dtype) in zip(outputs if isinstance(outputs, list) else [outputs], found):

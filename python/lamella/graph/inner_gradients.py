@@ -29,6 +29,11 @@ class Asking:
 
     asks_gradients = False
 
+    @property
+    def weights(self) -> list[Variable]:
+        """All Variables of the layer."""
+        raise NotImplementedError
+
 
 def gradients_of_values(loss: Value, wanted: Sequence[Value | Variable]) -> list[Value | None]:
     """d sum(loss) / d variable for each of `wanted`; None for one on which the loss does not depend.

@@ -109,6 +109,7 @@ class Layer(LossesAndUpdates, Configurable, Asking):
     is_input = False  # whether it only stands for a value
     given_dtype: str | None = None
     phase_given: bool | None = None  # the uses_learning_phase that a script set
+    made_in_run = False  # whether a function that runs on values made it: the next run makes another one, with other weights
     shape_follows_call = False  # whether compute_output_shape reads attributes that call sets
     # Other layers of the graph whose weights it reads, in addition to the layers inside it.
     layers_read: Sequence[Layer] = ()
@@ -142,6 +143,8 @@ class Layer(LossesAndUpdates, Configurable, Asking):
         self.name = name or unique_name(type(self).__name__)
         self.trainable = trainable
         self.built = False
+        if computing():
+            self.made_in_run = True
         self.given_dtype = _number_dtype(dtype or input_dtype, self.name)
         if self.given_dtype == "float16":
             raise ValueError(f"Layer {self.name}: expected dtype float32 or float64, for which there are kernels, got float16")

@@ -90,7 +90,7 @@ def _compute(self: Symbolic) -> Value:
     if run is None and computing():
         run = _run_from_outside(self)
         if run is None:
-            raise SymbolOutside(bases([self]))
+            raise SymbolOutside(bases([self]), [self])
         return run.within(list(outside.values()))[0]
     last = _run_from_last(self) if run is None else None
     if last is not None:

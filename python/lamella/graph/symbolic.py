@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from lamella.core.dtype_name import DTypeName, dtype_name
 from lamella.core.graphs import GraphTensor
 from lamella.core.shapes import Shape, TensorShape, merged
+from lamella.core.updates import computing
 
 if TYPE_CHECKING:
     from lamella.graph.layer import Layer
@@ -106,6 +107,7 @@ class Node:
         outside: Symbolic tensors that the call reads without an argument, because they are global names or attributes.
         again: What computes inputs of the call again from other inputs, see graph/inputs_again.py; None if nothing does.
         may_mask: Whether this layer, or one before it, makes masks.
+        made_in_run: Whether a function that runs on values made it. The next run makes another one.
     """
 
     layer: Layer
@@ -119,6 +121,7 @@ class Node:
     outside: list[Symbolic] = field(default_factory=list)
     may_mask: bool = False
     again: Any = None
+    made_in_run: bool = field(default_factory=computing, init=False)
     # Made at the first use: otherwise nodes of masks would be added to graphs that do not need them.
     _masks: list[Any] | None = field(default=None, init=False, repr=False)
     # The type and the input of the activation, found at the first use; False without an activation. See Symbolic.op.
