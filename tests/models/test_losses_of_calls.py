@@ -6,7 +6,20 @@ import numpy as np
 import pytest
 
 from lamella import backend as K
-from lamella.layers import RNN, Average, Bidirectional, Dense, GRUCell, Input, Layer, SimpleRNN, TimeDistributed
+from lamella import config
+from lamella.layers import (
+    RNN,
+    Average,
+    Bidirectional,
+    Dense,
+    Dropout,
+    GRUCell,
+    Input,
+    Layer,
+    SimpleRNN,
+    Subtract,
+    TimeDistributed,
+)
 from lamella.models import Model, Sequential, load_model
 
 RNG = np.random.default_rng(0)
@@ -253,3 +266,29 @@ def test_a_layer_lists_the_losses_of_its_calls_before_a_run():
     penalty, first, second = K.function([x, y], layer.losses)([np.full((1, 3), 2.0), np.full((4, 3), -1.0)])
     assert [float(v) for v in (penalty, first, second)] == pytest.approx([0.06, 0.12, 0.24], rel=1e-5)
     assert len(model.losses) == 3
+
+
+def test_a_model_called_twice_on_one_tensor_runs_once():
+    """The real Keras 2.2.5 gives the same tensor again, and a loss of 1.28: its penalties count once."""
+    inner = Sequential([Dense(2, input_shape=(3,), activity_regularizer="l2", kernel_regularizer="l1"), Dropout(0.5)])
+    x = Input((3,))
+    y, again = inner(x), inner(x)
+    assert y is again
+    assert (len(inner._inbound_nodes), inner.get_output_at(2)) == (3, y)
+    model = Model(x, Subtract()([y, again]))
+    model.compile("sgd", "mse")
+    model.set_weights([np.full((3, 2), 0.5), np.ones(2)])
+    assert model.train_on_batch(np.ones((2, 3)), np.ones((2, 2))) == pytest.approx(1 + 0.01 * 25 + 0.01 * 3)
+    assert (len(model.losses), len(inner.get_losses_for(x))) == (2, 1)
+    inner.add(Dense(4))
+    assert inner(x).shape == (None, 4)
+
+
+def test_in_the_dialect_of_tf_keras_each_call_of_a_model_runs():
+    config.set_dialect("tf")
+    try:
+        inner = Sequential([Dense(2, input_shape=(3,))])
+        x = Input((3,))
+        assert inner(x) is not inner(x)
+    finally:
+        config.set_dialect("keras2")

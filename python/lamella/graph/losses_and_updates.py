@@ -73,7 +73,8 @@ class LossesAndUpdates(Weighted, CallHistory):
         """The losses of these calls as tensors of the graph."""
         from lamella.graph.added_losses import tensors_of  # which imports Layer
 
-        return [tensor for node in nodes for tensor in tensors_of(node)]
+        # Two calls of a model on the same tensors have the same.
+        return list(dict.fromkeys(tensor for node in nodes for tensor in tensors_of(node)))
 
     def add_loss(self, losses: Any, inputs: object = None) -> None:
         """Add losses.

@@ -36,6 +36,8 @@ class LayerGraph(GraphParts, Layer):
     _plan: Plan | None = None
     # The lists of losses that a run of the plans fills.
     _loss_lists: list[RunLosses]
+    # The calls of the model as it is now: a layer that is added to a Sequential makes it another one.
+    _calls: tuple[Node, ...] = ()
     # The symbolic updates that the plans compute, with their layers.
     _planned_updates: list[tuple[Layer, Assignment]]
 
@@ -48,6 +50,7 @@ class LayerGraph(GraphParts, Layer):
         self._plans = {}
         self._plan = None
         self._traced = None
+        self._calls = ()
         self._loss_lists = []
         self._planned_updates = []
         self._inbound_nodes[: self.first_node] = [Node(self, inputs, outputs, len(inputs) == 1, own=True)]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from lamella.core import config
 from lamella.core.configurable import Config
+from lamella.core.phase import current
 from lamella.core.shapes import Shape, as_shape
 from lamella.core.types import Value
 from lamella.core.warn import warn
@@ -15,7 +18,7 @@ from lamella.graph.input import Input
 from lamella.graph.layer import Layer, takes_mask, takes_training
 from lamella.graph.masked_plan import MaskedPlan, Outputs
 from lamella.graph.plan import Plan
-from lamella.graph.symbolic import Symbolic
+from lamella.graph.symbolic import Node, Symbolic
 from lamella.graph.weights import layers_in
 from lamella.models.network import Network
 from lamella.models.trainable import Trainable
@@ -115,7 +118,21 @@ class OwnCall(Trainable, Network, self_contained=True):
                 f"Model '{self.name}': a call on symbolic tensors takes {' and '.join(sorted(taken))}, got {sorted(arguments)}; "
                 "its graph is made once"
             )
-        return super()._connect(tensors, single, arguments)
+        again = None if arguments or not self._is_graph_network else self._call_on(tensors)
+        if again is None:
+            made = super()._connect(tensors, single, arguments)
+            self._calls += (self._inbound_nodes[-1],)
+            return made
+        # As in Keras 2, whose networks keep the outputs of their calls: the layers inside run once, and their losses count once.
+        node = copy.copy(again)
+        node.added = again.added
+        self._inbound_nodes.append(node)
+        return again.outputs if len(again.outputs) > 1 else again.outputs[0]
+
+    def _call_on(self, tensors: list[Symbolic]) -> Node | None:
+        """The call of this graph on the same tensors in the same phase; None if there is none, and in the dialect of tf.keras."""
+        same = (n for n in self._calls if n.inputs == tensors and n.phase == current.fixed and not n.arguments)
+        return None if config.dialect() == "tf" else next(same, None)
 
     def call_in_plan(self, *, frozen: bool) -> Callable[..., Value]:
         if self._is_graph_network:
