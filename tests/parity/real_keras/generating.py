@@ -13,9 +13,9 @@ DECIDED = {"only Keras raises StopIteration": "a generator that ends also ends t
 class Batches:
     """What both a generator and a Sequence give: batch i, in one of the forms of Keras."""
 
-    def __init__(self, random, form, sizes, outputs, weighted):
+    def __init__(self, random, form, sizes, inputs, outputs, weighted):
         self.form, self.weighted, self.outputs = form, weighted, outputs
-        self.x = [random.standard_normal((n, 3)) for n in sizes]
+        self.x = [[random.standard_normal((n, 3)) for _ in range(inputs)] for n in sizes]
         self.y = [[random.standard_normal((n, 2)) for _ in range(outputs)] for n in sizes]
         self.w = [[random.uniform(0.5, 2, n) for _ in range(outputs)] for n in sizes]
 
@@ -24,9 +24,14 @@ class Batches:
             return {f"out_{i}": part for i, part in enumerate(parts)}
         return parts[0] if self.outputs == 1 else parts
 
+    def inputs(self, i):
+        x = self.x[i]
+        if self.form == "dict":
+            return {f"in_{n}": part for n, part in enumerate(x)}
+        return x if self.form == "list" or len(x) > 1 else x[0]
+
     def item(self, i):
-        x = {"in_0": self.x[i]} if self.form == "dict" else [self.x[i]] if self.form == "list" else self.x[i]
-        item = (x, self.named(self.y[i]))
+        item = (self.inputs(i), self.named(self.y[i]))
         return item + (self.named(self.w[i]),) if self.weighted else item
 
     def __len__(self):
@@ -66,15 +71,21 @@ def program(seed):
         random = np.random.RandomState(seed)
 
         one_of = functools.partial(parts.one_of, random)
-        inputs = layers.Input((3,), name="in_0")
-        outputs = [layers.Dense(2, name=f"out_{i}")(inputs) for i in range(one_of(1, 1, 2))]
+        inputs = [layers.Input((3,), name=f"in_{i}") for i in range(one_of(1, 1, 2))]
+        joined = layers.subtract(inputs) if len(inputs) > 1 else inputs[0]
+        outputs = [layers.Dense(2, name=f"out_{i}")(joined) for i in range(one_of(1, 1, 2))]
         model = models.Model(inputs, outputs)
         set_random_weights(model, random)
         model.compile("sgd", "mse", metrics=one_of(None, ["mae"]), weighted_metrics=one_of(None, ["mae"]))
 
+        weighted_classes = random.rand() < 0.4
+
         def data():
             sizes = random.randint(1, 5, random.randint(1, 5))
-            return Batches(random, one_of("plain", "list", "dict"), sizes, len(outputs), random.rand() < 0.5)
+            made = Batches(random, one_of("plain", "list", "dict"), sizes, len(inputs), len(outputs), random.rand() < 0.5)
+            if weighted_classes:
+                made.y = [[np.eye(2)[part.argmax(1)] for part in y] for y in made.y]
+            return made
 
         train, valid = data(), data()
         seen, ended, calls = [], [], []
@@ -84,7 +95,7 @@ def program(seed):
         if not as_sequence or random.rand() < 0.4:
             fit["steps_per_epoch"] = one_of(len(train), len(train), 1, len(train) + 1)
         if valid_as is not None:
-            valid_arrays = (valid.x[0], valid.named(valid.y[0]), valid.named(valid.w[0]))[: one_of(2, 3)]
+            valid_arrays = (valid.inputs(0), valid.named(valid.y[0]), valid.named(valid.w[0]))[: one_of(2, 3)]
             made = {"sequence": sequence(valid, ended), "generator": generator(valid, 50, seen), "arrays": valid_arrays}
             fit["validation_data"] = made[valid_as]
             if valid_as == "generator" or (valid_as == "sequence" and random.rand() < 0.3):
@@ -95,8 +106,11 @@ def program(seed):
         noted = {h: (lambda i, logs, h=h: calls.append([h, i, typed(logs)])) for h in hooks}
         if random.rand() < 0.5:
             fit["workers"] = one_of(0, 1)
-        if random.rand() < 0.2:
-            fit["class_weight"] = None
+        if weighted_classes:
+            each = {0: float(random.uniform(0.2, 2)), 1: 1.5}
+            fit["class_weight"] = one_of(each, each, None) if len(outputs) == 1 else one_of({"out_1": each}, [None, each])
+        if random.rand() < 0.3:
+            fit["max_queue_size"] = one_of(1, 2, 20)
         history = model.fit_generator(
             epochs=one_of(1, 3),
             initial_epoch=0 if own_steps else one_of(0, 0, 1),

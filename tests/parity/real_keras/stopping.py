@@ -63,7 +63,7 @@ def reduce_lr(random):
             mode=["auto", "min", "max"],
             min_delta=[0.0, 0.05],
             cooldown=[0, 1, 2],
-            min_lr=[0, 0.004],
+            min_lr=[0, 2.0**-8],  # the float32 of 0.004 is above 0.004, so that Keras reduces it again
         )
     )
 
