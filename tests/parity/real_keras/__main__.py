@@ -4,7 +4,7 @@
 
 PYTHON is an interpreter with TensorFlow, DIR has Keras 2.2.5; real.py says how to install both. Rooms are the modules with a function
 `cases`. Both engines run in one folder; if a room has EXCHANGES = True, lamella runs before Keras, too, so that each can read what the
-other has written. A room's DECIDED has the decided differences: a part of a line that differs, with the reason.
+other has written. A room's DECIDED has the decided differences: a part of a line that differs, or a tuple of parts, with the reason.
 """
 
 import argparse
@@ -36,6 +36,10 @@ def decided_of(room):
     return {}
 
 
+def is_decided(line, parts):
+    return all(part in line for part in ([parts] if isinstance(parts, str) else parts))
+
+
 def compare(room, options, work):
     """Prints what differs in a room; returns how many cases do."""
     script = str(HERE / "run.py")
@@ -46,7 +50,7 @@ def compare(room, options, work):
     decided, differing = decided_of(room), 0
     for name in expected:
         lines = [f"{name}{line}" for line in of_outcomes(expected[name], actual[name])]
-        lines = [line for line in lines if not any(part in line for part in decided)]
+        lines = [line for line in lines if not any(is_decided(line, parts) for parts in decided)]
         differing += bool(lines)
         print(*lines, sep="\n", end="\n" if lines else "")
     print(f"{room}: {len(expected)} programs, {differing} differ")

@@ -5,7 +5,8 @@ from on_tensors import array, attempt, shape
 
 DECIDED = {
     "both fed and fetched": "TensorFlow does not return what it was given",
-    "'float64' in Keras": "Orthogonal gives an array of float64 in Keras, of which K.variable makes floatx",
+    (":Orthogonal", "result[0]: 'float64' in Keras"): "an array of float64 in Keras, of which K.variable makes floatx",
+    (":orthogonal", "result[0]: 'float64' in Keras"): "an array of float64 in Keras, of which K.variable makes floatx",
 }
 
 LOSSES = """mean_squared_error mean_absolute_error mean_absolute_percentage_error mean_squared_logarithmic_error squared_hinge hinge

@@ -10,11 +10,20 @@ WHOLE = [f"Global{kind}Pooling{rank}D" for kind in ("Max", "Average") for rank i
 OTHERS = [f"{kind}{rank}D" for kind in ("UpSampling", "ZeroPadding", "Cropping", "SpatialDropout") for rank in (1, 2, 3)]
 NAMES = [*CONVOLUTIONS, *POOLS, *CONVOLUTIONS, *WHOLE, *CONVOLUTIONS, *OTHERS]
 DECIDED = {
-    ".layer.config.data_format: only in lamella": "LocallyConnected1D and SpatialDropout keep what they were given",
-    "LocallyConnected1D: only lamella raises ValueError": "channels_first, which Keras stores and does not use",
+    (":LocallyConnected1D{", ".layer.config.data_format: only in lamella"): "it keeps what it was given",
+    (":SpatialDropout", ".layer.config.data_format: only in lamella"): "it keeps what it was given",
+    (
+        ":LocallyConnected1D{",
+        "'channels_first'",
+        "only lamella raises ValueError",
+    ): "channels_first, which Keras stores and does not use",
     "leaves nothing of the input": "Cropping of all rows is refused",
     ".result.computed: (None, -1": "a negative size",
-    "Dimension value must be integer or None": "dilation of Conv2DTranspose on unknown sizes, which fails in TensorFlow 1, too",
+    (
+        ":Conv2DTranspose{",
+        "'dilation_rate'",
+        "Dimension value must be integer or None",
+    ): "dilation of Conv2DTranspose on unknown sizes, which fails in TensorFlow 1, too",
     "the output would be empty": "a kernel larger than the input is refused",
 }
 

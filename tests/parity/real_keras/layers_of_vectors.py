@@ -12,12 +12,15 @@ BatchNormalization MaxoutDense Highway TimeDistributed GlobalAveragePooling1D"""
     + MERGES
 )
 DECIDED = {
-    ".layer.config.noise_shape: only in lamella": "AlphaDropout's config has all arguments",
-    ".layer.config.seed: only in lamella": "AlphaDropout's config has all arguments",
-    "Failed to convert elements of [-1, None, 1]": "GlobalAveragePooling1D of a mask and a free number of steps",
+    (":AlphaDropout(", ".layer.config.noise_shape: only in lamella"): "AlphaDropout's config has all arguments",
+    (":AlphaDropout(", ".layer.config.seed: only in lamella"): "AlphaDropout's config has all arguments",
+    (
+        ":GlobalAveragePooling1D(",
+        "Failed to convert elements of [-1, None, 1]",
+    ): "GlobalAveragePooling1D of a mask and a free number of steps",
     "Shapes are [?,": "masks of one step are broadcast as the inputs are",
     "ConcatOp : Dimension": "masks of one step are broadcast as the inputs are",
-    "[None, [": "Embedding with a tuple as input_length: Keras's shape has a tuple inside",
+    (":Embedding(", "input_length=(", "[None, ["): "Embedding with a tuple as input_length: Keras's shape has a tuple inside",
 }
 
 
