@@ -17,6 +17,7 @@ from lamella.layers import (
     Dropout,
     GRUCell,
     Input,
+    LSTMCell,
     Masking,
     SimpleRNN,
     TimeDistributed,
@@ -301,3 +302,14 @@ def test_a_users_wrapper_calls_build_without_a_shape(float64):
     model = Sequential([Twice(dense, input_shape=(3,))])
     x = np.arange(6.0).reshape(2, 3)
     np.testing.assert_allclose(model.predict(x), 2 * x @ dense.get_weights()[0], rtol=1e-12)
+
+
+def test_weights_of_both_directions_inside_time_distributed_keep_their_names():
+    """The names that the real Keras 2.2.5 gives."""
+    layer = TimeDistributed(TimeDistributed(Bidirectional(LSTM(1, name="a"))), name="outer")
+    layer(Input((3, 4, 2, 2)))
+    parts = ["kernel:0", "recurrent_kernel:0", "bias:0"]
+    assert [w.name for w in layer.weights] == [f"outer/{way}_a/{part}" for way in ("forward", "backward") for part in parts]
+    cells = TimeDistributed(Bidirectional(RNN([GRUCell(2), LSTMCell(2)], name="b")), name="outer")
+    cells(Input((3, 4, 2)))
+    assert [w.name for w in cells.weights][:4] == [f"outer/forward_b/{part}" for part in [*parts, "kernel_1:0"]]

@@ -8,12 +8,16 @@ from lamella.graph.layer import Layer
 
 
 def rename(inner: Any, scope: str) -> None:
-    """Call the weights of a cell or layer "<scope>/kernel:0", a second kernel "<scope>/kernel_1:0"."""
+    """Call the weights of a cell or layer "<scope>/kernel:0", a second kernel "<scope>/kernel_1:0".
+
+    The scopes that the layer made itself stay: "<scope>/forward_lstm_1/kernel:0" of a Bidirectional.
+    """
     if not isinstance(inner, Layer):
         return
     taken: set[str] = set()
     for weight in inner.weights:
-        stem, _, number = weight.name.rpartition("/")[2].partition(":")
+        inside = weight.name.removeprefix(f"{inner.name}/")
+        stem, _, number = (inside if inside != weight.name else inside.rpartition("/")[2]).partition(":")
         name, n = f"{scope}/{stem}", 0
         while name in taken:
             n += 1
