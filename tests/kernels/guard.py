@@ -36,4 +36,7 @@ def close(got, wanted, ulps, scale=None):
     assert got.shape == wanted.shape
     if wanted.size:
         largest = max(np.abs(wanted).max(), 0.1) if scale is None else scale
-        np.testing.assert_allclose(got, wanted, rtol=0, atol=ulps * np.finfo(got.dtype).eps * largest)
+        atol = ulps * np.finfo(got.dtype).eps * largest
+        # assert_allclose takes most of the time of tests with many small arrays, so only what is not finite, or wrong, gets there.
+        if not np.all(np.abs(got - wanted) <= atol):
+            np.testing.assert_allclose(got, wanted, rtol=0, atol=atol)
