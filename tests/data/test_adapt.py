@@ -19,6 +19,7 @@ class Target:
     loss_name: str | None = "mean_squared_error"
     mode: str | None = None
     fed: bool = True
+    layer: str = ""
 
 
 def test_arrays_come_in_the_models_order_dtype_and_read_only():

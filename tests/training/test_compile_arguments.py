@@ -383,3 +383,61 @@ def test_entries_of_a_layer_count_for_all_its_outputs(compiled, expected, kernel
     model.compile("sgd", **compiled)
     assert model.train_on_batch([np.eye(2)[:1], np.eye(2)[1:]], [np.array([3.0]), np.array([5.0])]) == pytest.approx(expected)
     np.testing.assert_allclose(dense.get_weights()[0], kernel, rtol=1e-6)
+
+
+ROWS = np.arange(12).reshape(4, 3).astype("f4") / 10
+TARGETS = np.arange(8).reshape(4, 2).astype("f4") / 8
+WEIGHTS = np.array([1.0, 2.0, 0.5, 1.0])
+
+
+def shared(loss, trained=(0, 1), **compiled):
+    a, b = Input((3,), name="a"), Input((3,), name="b")
+    dense = Dense(2, name="d", kernel_initializer="ones", use_bias=False)
+    outputs = [dense(a), dense(b)]
+    model = Model([a, b], [outputs[i] for i in trained])
+    model.compile(SGD(0.1), loss, **compiled)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("loss", "weighted", "trained", "weighted_kernel", "tested"),
+    [
+        ("mse", [12.541, 2.065], [4.0044, 2.0022, 2.0022], [0.3933, 0.2906, 0.1879], [3.8082, 1.9041, 1.9041]),
+        (["mse", "mae"], [4.8338, 3.6628], [3.2147, 2.0022, 1.2125], [0.7713, 0.725, 0.6788], [3.1463, 1.9041, 1.2422]),
+        ({"d": "mae"}, [4.1719, 3.7333], [2.425, 1.2125, 1.2125], [0.865, 0.8312, 0.7975], [2.4844, 1.2422, 1.2422]),
+    ],
+)
+def test_data_of_a_layer_is_that_of_all_its_outputs(loss, weighted, trained, weighted_kernel, tested):
+    """The numbers are from the real Keras 2.2.5."""
+    y, w = {"d": TARGETS}, {"d": WEIGHTS}
+    model = shared(loss)
+    fitted = model.fit([ROWS, 2 * ROWS], y, sample_weight=w, epochs=2, shuffle=False, verbose=0)
+    np.testing.assert_allclose(fitted.history["loss"], weighted, rtol=1e-4)
+    np.testing.assert_allclose(model.get_weights()[0][:, 0], weighted_kernel, rtol=1e-3)
+    model = shared(loss)
+    assert model.evaluate({"a": ROWS, "b": ROWS}, y, verbose=0) == pytest.approx(trained, rel=1e-4)
+    assert model.test_on_batch([ROWS, ROWS], y, sample_weight=w) == pytest.approx(tested, rel=1e-4)
+    batches = iter([([ROWS, ROWS], y, w)])
+    assert model.evaluate_generator(batches, 1) == pytest.approx(tested, rel=1e-4)
+    assert model.train_on_batch([ROWS, ROWS], {"d": TARGETS, "other": ROWS}) == pytest.approx(trained, rel=1e-4)
+
+
+def test_further_entries_of_data_of_a_layer():
+    """The numbers of mse and weights are from the real Keras 2.2.5."""
+    fitted = shared("mse").fit([ROWS, 2 * ROWS], {"d": TARGETS}, validation_data=([ROWS, ROWS], {"d": TARGETS}), verbose=0)
+    assert fitted.history["val_loss"] == [pytest.approx(0.3125, abs=1e-4)]
+    # An output's own entry comes first, and an output without a loss needs none.
+    y = {"d": TARGETS, "d_1": TARGETS + 1}
+    assert shared("mae").test_on_batch([ROWS, ROWS], y)[1:] == pytest.approx([1.2125, 0.65], rel=1e-4)
+    model = shared([None, "mae"])
+    assert model.test_on_batch([ROWS, ROWS], {"d": TARGETS}, {"d": WEIGHTS})[0] == pytest.approx(1.2422, rel=1e-4)
+    assert shared(["mse"], [1]).test_on_batch([ROWS, ROWS], {"d": TARGETS}) == pytest.approx(2.0022, rel=1e-4)
+    with pytest.raises(ValueError, match='No data provided for "d"'):
+        shared("mse").train_on_batch([ROWS, ROWS], {"e": TARGETS})
+    model = shared("mse", target_tensors={"d": K.constant(TARGETS)})
+    assert model.train_on_batch([ROWS, ROWS], None) == pytest.approx([4.0044, 2.0022, 2.0022], rel=1e-4)
+    one_hot = np.eye(2)[[0, 1, 1, 0]]
+    weighted = shared("mae").test_on_batch([ROWS, ROWS], {"d": one_hot}, sample_weight={"d": np.array([1.0, 3.0, 3.0, 1.0])})
+    model = shared("mae")
+    by_class = model.fit([ROWS, ROWS], {"d": one_hot}, class_weight={"d": {0: 1.0, 1: 3.0}}, verbose=0)
+    assert by_class.history["loss"] == [pytest.approx(weighted[0], rel=1e-6)]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from lamella.core import config
 
@@ -31,6 +33,22 @@ def unique_name(class_name: str) -> str:
     if config.dialect() == "tf":
         return f"{prefix}_{uid - 1}" if uid > 1 else prefix
     return f"{prefix}_{uid}"
+
+
+def for_all_calls(given: Any, names: Sequence[str], layers: Sequence[str]) -> Any:
+    """A user's argument with entries by output; of a dict, the entry of a layer counts for the outputs of all its calls.
+
+    Keras gives all outputs of a layer one name; lamella calls them d, d_1, d_2.
+
+    Args:
+        given: The argument.
+        names: The names of the outputs.
+        layers: The names of their layers.
+    """
+    if not isinstance(given, Mapping) or names == layers:
+        return given
+    more = {n: given[d] for n, d in zip(names, layers) if n not in given and d in given}
+    return {key: value for key, value in given.items() if key in names or key not in layers} | more
 
 
 def reset_uids() -> None:

@@ -10,6 +10,7 @@ from lamella import losses as _losses  # noqa: F401 - the names that compile loo
 from lamella import metrics as _metrics  # noqa: F401
 from lamella import optimizers
 from lamella.callbacks.history import History
+from lamella.core.names import for_all_calls
 from lamella.core.protocols import TrainableModel
 from lamella.core.types import Array
 from lamella.data.adapt import feed
@@ -26,7 +27,6 @@ from lamella.training.evaluate import Numbers
 from lamella.training.exclusive import Holder, trainer_of
 from lamella.training.objective import Objective
 from lamella.training.options import EvaluateOptions, FitOptions, PredictOptions, takes
-from lamella.training.resolve import for_all_calls
 from lamella.training.step import Steps
 
 # An array, or a list or dict of arrays. `data` checks them.
@@ -116,14 +116,15 @@ class Trainable(Compiled, StepFunctions, GeneratorMethods):
         network.notice_updates()
         targets = None
         if target_tensors is not None:
-            listed = target_tensors_.by_output(target_tensors, network.output_names)
+            given = for_all_calls(target_tensors, network.output_names, layers)
+            listed = target_tensors_.by_output(given, network.output_names)
             targets = [(x, target_tensors_.is_fed(x, network.inputs)) for x in listed]
         of_targets = network.losses_of_targets
         if of_targets:
             trace([*network.inputs, *(x for x, fed in targets or () if fed and x is not None)], of_targets)
         objective = Objective(
             network.output_names, network.output_shapes, loss, metrics, loss_weights, mode, weighted,
-            targets=targets, penalized=bool(network.penalties or of_targets),
+            layers=layers, targets=targets, penalized=bool(network.penalties or of_targets),
         )  # fmt: skip
         return Steps(_whole(self), objective, optimizer)
 

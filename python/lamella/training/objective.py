@@ -49,6 +49,7 @@ class Objective(PickledByName):
         loss_weights: As in compile.
         sample_weight_mode: As in compile.
         weighted_metrics: As in compile.
+        layers: Names of the layers from which the outputs come; None for the names of the outputs.
         targets: For each output its tensor in target_tensors, and whether its y is fed; None without target_tensors.
         penalized: Whether the model has penalties or added losses, so that no output needs a loss.
 
@@ -74,6 +75,7 @@ class Objective(PickledByName):
         sample_weight_mode: Any = None,
         weighted_metrics: Any = None,
         *,
+        layers: Sequence[str] | None = None,
         targets: Sequence[tuple[Any, bool]] | None = None,
         penalized: bool = False,
     ) -> None:
@@ -85,7 +87,7 @@ class Objective(PickledByName):
         in_tf = config.dialect() == "tf"
         self.resets_each_batch = in_tf  # in train_on_batch and test_on_batch: Keras's metrics go on from call to call
         self.outputs = [
-            Output(i, names[i], shapes[i], f, weights[i], modes[i], rule=_rule(f, in_tf=in_tf))
+            Output(i, names[i], shapes[i], f, weights[i], modes[i], rule=_rule(f, in_tf=in_tf), layer=(layers or names)[i])
             for i, f in enumerate(losses)
             if f is not None
         ]

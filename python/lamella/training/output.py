@@ -109,6 +109,7 @@ class Output(PickledByName):
         metrics: Its metrics, in the order of their columns.
         rule: How the losses of single samples become one number, see `row_shares`.
         target: Its tensor in target_tensors, or None.
+        layer: The name of the layer from which it comes.
         fed: Whether its y comes from the data: it has no target, or a placeholder.
         loss_name: The name of a built-in loss; None for a custom loss, of which nothing is known about the y that it takes.
     """
@@ -123,6 +124,7 @@ class Output(PickledByName):
     rule: Rule = "weights"
     target: Any = None
     fed: bool = True
+    layer: str = ""
 
     def __post_init__(self) -> None:
         # Calling a loss object gives one number; its `call` gives a number for each sample.

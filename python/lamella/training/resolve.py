@@ -15,22 +15,6 @@ from lamella.core.warn import warn
 LossFunction = Callable[..., Any]
 
 
-def for_all_calls(given: Any, names: Sequence[str], layers: Sequence[str]) -> Any:
-    """An argument of compile; of a dict, the entry of a layer also counts for the outputs of its further calls.
-
-    Keras gives all outputs of a layer one name; lamella calls them d, d_1, d_2.
-
-    Args:
-        given: The argument.
-        names: The names of the outputs.
-        layers: The names of their layers.
-    """
-    if not isinstance(given, Mapping):
-        return given
-    missing = {n: given[d] for n, d in zip(names, layers) if n not in given and d in given and d in names}
-    return {**given, **missing} if missing else given
-
-
 def losses_by_output(loss: Any, names: Sequence[str]) -> list[LossFunction | None]:
     """One loss function for each output; None for an output that is not trained."""
     if isinstance(loss, Mapping) and set(loss) != {"class_name", "config"}:

@@ -32,6 +32,7 @@ class ExpectedTarget(Protocol):
 
     Attributes:
         name: Name of the output.
+        layer: Name of the layer from which it comes; in dicts of data it stands for all outputs of the layer.
         shape: Shape of the output, the batch axis included.
         mode: None, or "temporal" for weights [N, T].
         loss_name: The name of a built-in loss; None for a custom loss, of which nothing is known about the y that it takes.
@@ -39,6 +40,7 @@ class ExpectedTarget(Protocol):
     """
 
     name: str
+    layer: str
     shape: Shape
     mode: str | None
     loss_name: str | None

@@ -9,13 +9,14 @@ import numpy as np
 
 from lamella.core.checks import as_array, checked_count
 from lamella.core.config import floatx
+from lamella.core.names import for_all_calls
 from lamella.core.types import Array
 from lamella.data.adapt import targets as target_checks
 from lamella.data.adapt import weights as weight_checks
 from lamella.data.adapt.arrays import check_lengths, standardize
 from lamella.data.adapt.expected import ExpectedTarget, ModelInputs
 from lamella.data.batches import Data
-from lamella.data.rows import Readable, Rows
+from lamella.data.rows import Readable, Rows, is_deferred
 from lamella.data.sequence import inputs_of_item, split_item
 
 
@@ -88,11 +89,12 @@ def data_of(
         ValueError: Numbers, shapes or values do not fit the model and its losses.
     """
     given_x, inputs = inputs_of(expected, x)
-    names = [output.name for output in outputs]
+    names, layers = [output.name for output in outputs], [output.layer for output in outputs]
     fed = [output for output in outputs if output.fed]
     fed_names = [output.name for output in fed]
     wanted = [target_checks.wanted_shape(output.shape, output.loss_name) for output in fed]
-    given_y = standardize(y, fed_names, None, "target")
+    by_output = y if is_deferred(y) else for_all_calls(y, fed_names, [output.layer for output in fed])
+    given_y = standardize(by_output, fed_names, None, "target")
     for output, array in zip(fed, given_y):
         target_checks.check_target(array, output.loss_name)
     given_y = standardize(given_y, fed_names, wanted, "target") if fed else given_y
@@ -100,8 +102,8 @@ def data_of(
         target_checks.target_of(array, output.shape, output.loss_name, output.name) for output, array in zip(fed, given_y)
     ]
     of_output = dict(zip(fed_names, targets))
-    sample_weights = weight_checks.per_output(sample_weight, names, "sample_weight")
-    class_weights = _class_weights(class_weight, names)
+    sample_weights = weight_checks.per_output(for_all_calls(sample_weight, names, layers), names, "sample_weight")
+    class_weights = _class_weights(for_all_calls(class_weight, names, layers), names)
     weights = [
         weight_checks.combine(sw, cw, of_output[output.name], output.mode)
         if output.fed
