@@ -53,11 +53,17 @@ def relu(x: Value, alpha: float = 0.0, max_value: float | None = None, threshold
     """Where x > threshold: x, or with a max_value clip(x, 0, max_value). Elsewhere: alpha * (x - threshold).
 
     Args:
-        x: float32 or float64, any shape; the result has the same.
+        x: float32 or float64, any shape; the result has the same. Or integers: the result is of their dtype, or with alpha of
+            floatx.
         alpha: Slope up to the threshold.
         max_value: The largest value of the result; None for no limit.
         threshold: The threshold.
+
+    Raises:
+        TypeError: There is a max_value or a threshold for integers.
     """
+    if np.dtype(x.dtype).kind in "iu":
+        return _relu_of_integers(x, alpha, max_value, threshold)
     return ops.relu(x, alpha=alpha, max_value=max_value, threshold=threshold)
 
 
@@ -86,9 +92,17 @@ def _activation(function: Activation) -> Activation:
     return register("activations")(_accepts_symbolic("activations")(activation))
 
 
+def _relu_of_integers(x: Value, alpha: float, max_value: float | None, threshold: float) -> Value:
+    if max_value is not None or threshold:
+        raise TypeError(f"activations.relu: max_value and threshold need a tensor of floats, got one of {x.dtype}")
+    if alpha:
+        return ops.relu(ops.cast(x, dtype=_config.floatx()), alpha=alpha)
+    return ops.maximum(x, np.zeros((), x.dtype))
+
+
 def _floats(name: str, x: Any) -> Any:
-    """x if it is an array of floats, else an array of floatx of its numbers."""
-    if isinstance(x, np.ndarray) and x.dtype.kind == "f":
+    """x if it is an array of floats, or of integers for relu; else an array of floatx of its numbers."""
+    if isinstance(x, np.ndarray) and x.dtype.kind in ("fiu" if name == "relu" else "f"):
         return x
     try:
         array = np.asarray(x)

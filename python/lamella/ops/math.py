@@ -22,6 +22,11 @@ def _agree(xs: tuple[Array, ...]) -> tuple[Array, ...]:
     if not wanted and not any(x.ndim for x in xs):
         # A number of Python comes as float64, which the result must not be if the other scalar is of floatx.
         wanted = {x.dtype for x in xs if x.dtype == floatx()}
+    if all(x.dtype.kind in "iu" for x in xs):
+        # A whole number of Python comes as int64, and is one of the array's dtype, as in TensorFlow.
+        wanted = {x.dtype for x in xs if x.ndim}
+        if len(wanted) == 1 and any(x != x.astype(next(iter(wanted))) for x in xs if not x.ndim):
+            return xs
     if len(wanted) != 1:
         return xs
     dtype = wanted.pop()

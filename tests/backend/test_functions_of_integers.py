@@ -1,0 +1,46 @@
+"""Elementwise functions of K on tensors of integers. Values and dtypes are those of the real Keras 2.2.5 on TensorFlow."""
+
+import numpy as np
+import pytest
+
+from lamella import activations
+from lamella import backend as K
+
+ROWS = [[-3, -1, 0], [1, 2, 5]]
+# (function, values, dtype; None for the tensor's own)
+CASES = {
+    "relu": (K.relu, [[0, 0, 0], [1, 2, 5]], None),
+    "relu, alpha": (lambda x: K.relu(x, alpha=0.5), [[-1.5, -0.5, 0], [1, 2, 5]], "float32"),
+    "activations.relu": (activations.relu, [[0, 0, 0], [1, 2, 5]], None),
+    "minimum": (lambda x: K.minimum(x, 1), [[-3, -1, 0], [1, 1, 1]], None),
+    "maximum": (lambda x: K.maximum(x, 1), [[1, 1, 1], [1, 2, 5]], None),
+    "mod": (lambda x: x % 2, [[1, 1, 0], [1, 0, 1]], None),
+    "add": (lambda x: x + 1, [[-2, 0, 1], [2, 3, 6]], None),
+    "abs": (K.abs, [[3, 1, 0], [1, 2, 5]], None),
+    "square": (K.square, [[9, 1, 0], [1, 4, 25]], None),
+    "sign": (K.sign, [[-1, -1, 0], [1, 1, 1]], None),
+    "clip": (lambda x: K.clip(x, 0, 2), [[0, 0, 0], [1, 2, 2]], None),
+}
+
+
+@pytest.mark.parametrize("dtype", ["int32", "int64", "int8"])
+@pytest.mark.parametrize("name", CASES)
+def test_values_and_dtype(name, dtype):
+    function, expected, kind = CASES[name]
+    x = K.placeholder(shape=(2, 3), dtype=dtype)
+    array = np.array(ROWS, dtype)
+    for value in (K.function([x], [function(x)])([array])[0], K.eval(function(K.variable(array, dtype=dtype)))):
+        np.testing.assert_array_equal(value, expected)
+        assert value.dtype == (kind or dtype)
+
+
+def test_what_needs_floats_raises():
+    for named in ({"max_value": 2}, {"threshold": 1.0}):
+        with pytest.raises(TypeError, match="max_value and threshold need a tensor of floats, got one of int32"):
+            K.relu(np.array(ROWS, "int32"), **named)
+
+
+def test_a_number_that_the_dtype_does_not_hold_keeps_its_value():
+    y = K.minimum(np.array(ROWS, "int8"), 300)
+    np.testing.assert_array_equal(y, ROWS)
+    assert K.maximum(np.array(ROWS, "int8"), 300).max() == 300
