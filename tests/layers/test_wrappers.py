@@ -313,3 +313,10 @@ def test_weights_of_both_directions_inside_time_distributed_keep_their_names():
     cells = TimeDistributed(Bidirectional(RNN([GRUCell(2), LSTMCell(2)], name="b")), name="outer")
     cells(Input((3, 4, 2)))
     assert [w.name for w in cells.weights][:4] == [f"outer/forward_b/{part}" for part in [*parts, "kernel_1:0"]]
+
+
+def test_weights_of_a_model_inside_two_wrappers_keep_their_names():
+    inner = Sequential([Dense(2, input_shape=(4,), name="c"), Dense(1, name="d")])
+    layer = TimeDistributed(TimeDistributed(inner))
+    layer(Input((2, 3, 4)))
+    assert [w.name for w in layer.weights] == ["c/kernel:0", "c/bias:0", "d/kernel:0", "d/bias:0"]

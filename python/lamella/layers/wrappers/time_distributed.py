@@ -81,11 +81,11 @@ class TimeDistributed(Wrapper):
         return super()._connect(tensors, single, arguments)
 
     def build(self, input_shape: Shape) -> None:  # type: ignore[override]  # needs it
-        fresh = not self.layer.built
+        fresh, named = not self.layer.built, self.layer.weights  # of a model, which may be inside another wrapper
         inner = self._of_step(input_shape)
         self.layer.ensure_built(inner, self.dtype)
         if fresh and not hasattr(self.layer, "layers"):
-            rename(self.layer, self.name)
+            rename(self.layer, self.name, named)
         self.input_spec = InputSpec(shape=(None, None, *input_shape[2:]))
         self.built = True
 
