@@ -51,7 +51,10 @@ _SHOWN: Mapping[str, str] = {
     "engine.training_utils": "K collections copy inspect losses np to_list warnings",
     "initializers": "K deserialize_keras_object np serialize_keras_object",
     "layers.advanced_activations": "K activations constraints initializers interfaces regularizers to_list",
-    "layers.convolutional": "K activations constraints conv_utils initializers interfaces regularizers transpose_shape",
+    "layers.convolutional": (
+        "K _Conv _Cropping _SeparableConv _UpSampling _ZeroPadding activations constraints conv_utils initializers interfaces "
+        "regularizers transpose_shape"
+    ),
     "layers.convolutional_recurrent": (
         "K activations constraints conv_utils has_arg initializers interfaces np regularizers to_list transpose_shape warnings"
     ),
@@ -59,7 +62,7 @@ _SHOWN: Mapping[str, str] = {
         "K activations constraints copy deserialize_keras_object func_dump func_load has_arg initializers "
         "interfaces np python_types regularizers warnings"
     ),
-    "layers.cudnn_recurrent": "K constraints initializers namedtuple regularizers",
+    "layers.cudnn_recurrent": "K _CuDNNRNN constraints initializers namedtuple regularizers",
     "layers.embeddings": "K constraints initializers interfaces regularizers to_list",
     "layers.local": "K activations constraints conv_utils initializers interfaces regularizers",
     "layers.merge": "K",
@@ -127,7 +130,13 @@ _NAMES = {
     ),
     "lamella.models": "clone_model",
     "contextlib": "closing",
+    "lamella.layers.conv.convolution": "_Conv",
+    "lamella.layers.conv.cropping": "_Cropping",
+    "lamella.layers.conv.padding": "_ZeroPadding",
+    "lamella.layers.conv.separable": "_SeparableConv",
+    "lamella.layers.conv.upsampling": "_UpSampling",
     "lamella.layers.recurrent.conv_rnn2d": "ConvRNN2D",
+    "lamella.layers.recurrent.cudnn": "_CuDNNRNN",
     "lamella.layers.merge": "concatenate",
     "lamella.layers.wrappers": "Wrapper",
     "lamella.layers.pooling.whole_maps": "_GlobalPooling1D _GlobalPooling2D _GlobalPooling3D",

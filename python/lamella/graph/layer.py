@@ -113,6 +113,8 @@ class Layer(LossesAndUpdates, Configurable, Asking):
     shape_follows_call = False  # whether compute_output_shape reads attributes that call sets
     # Other layers of the graph whose weights it reads, in addition to the layers inside it.
     layers_read: Sequence[Layer] = ()
+    # Arguments of a base class's constructor that the class itself gives, so that they are not in its config.
+    fixed: Sequence[str] = ()
 
     def __init_subclass__(cls, *, self_contained: bool = False, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -250,7 +252,7 @@ class Layer(LossesAndUpdates, Configurable, Asking):
         """`base_config`, and every constructor argument of the classes below Layer."""
         cls: type = type(self)
         # `weights` may be among the arguments of a class, but it is not part of a config.
-        names = tuple(name for name in own_arguments(cls, Layer) if name != "weights")
+        names = tuple(name for name in own_arguments(cls, Layer) if name not in ("weights", *self.fixed))
         return self.base_config() | self._stored(names, strict=type(self).get_config is Layer.get_config)
 
     def clone(self) -> Layer:

@@ -30,6 +30,7 @@ class Conv1D(Convolution, self_contained=True):
 
     input_spec = InputSpec(ndim=3)
     rank = 1
+    fixed = ("rank",)
     paddings = ("valid", "same", "causal")
 
     def __init__(
@@ -51,7 +52,7 @@ class Conv1D(Convolution, self_contained=True):
         bias_constraint: Spec = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**given(locals()), **kwargs)
+        super().__init__(self.rank, **given(locals()), **kwargs)
 
     def resolve(self, names: Sequence[str]) -> None:
         super().resolve(names)

@@ -26,6 +26,7 @@ class Conv2D(Convolution, self_contained=True):
 
     input_spec = InputSpec(ndim=4)
     rank = 2
+    fixed = ("rank",)
 
     def __init__(
         self,
@@ -46,7 +47,7 @@ class Conv2D(Convolution, self_contained=True):
         bias_constraint: Spec = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**given(locals()), **kwargs)
+        super().__init__(self.rank, **given(locals()), **kwargs)
 
 
 Convolution2D = Conv2D

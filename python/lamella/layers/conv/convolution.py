@@ -19,30 +19,40 @@ from lamella.ops import conv, conv_max_pool
 
 
 class Convolution(KernelLayer, self_contained=True):
-    """activation(sum of windows of x times kernel, + bias). A class of `rank` axes names the defaults in its constructor."""
+    """activation(sum of windows of x times kernel, + bias). Scripts subclass it as keras.layers.convolutional._Conv.
+
+    Args:
+        rank: Number of axes on which windows move.
+    """
 
     fuses = ("relu",)
 
     def __init__(
         self,
+        rank: int,
         filters: int,
         kernel_size: int | Sequence[int],
-        strides: int | Sequence[int],
-        padding: str,
-        data_format: str | None,
-        dilation_rate: int | Sequence[int],
-        activation: Spec,
-        use_bias: bool,
-        kernel_initializer: Spec,
-        bias_initializer: Spec,
-        kernel_regularizer: Spec,
-        bias_regularizer: Spec,
-        activity_regularizer: Spec,
-        kernel_constraint: Spec,
-        bias_constraint: Spec,
+        strides: int | Sequence[int] = 1,
+        padding: str = "valid",
+        data_format: str | None = None,
+        dilation_rate: int | Sequence[int] = 1,
+        activation: Spec = None,
+        use_bias: bool = True,
+        kernel_initializer: Spec = "glorot_uniform",
+        bias_initializer: Spec = "zeros",
+        kernel_regularizer: Spec = None,
+        bias_regularizer: Spec = None,
+        activity_regularizer: Spec = None,
+        kernel_constraint: Spec = None,
+        bias_constraint: Spec = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        self.rank = rank
+        if rank == 1:
+            self.paddings = ("valid", "same", "causal")
+        if self.input_spec is None:
+            self.input_spec = InputSpec(ndim=rank + 2)
         self.filters = filters
         self.kernel_size = kernel_size
         self.strides = strides
@@ -111,3 +121,6 @@ class Convolution(KernelLayer, self_contained=True):
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         window = Window(self.kernel_size, self.strides, self.dilation_rate, self.padding)
         return self.shape_of_windows(input_shape, window, self.filters)
+
+
+_Conv = Convolution  # its name in Keras

@@ -15,6 +15,7 @@ from lamella.core.window import Window
 from lamella.graph.input_spec import InputSpec
 from lamella.layers.arguments import KernelLayer
 from lamella.layers.conv.conv2d import Conv2D
+from lamella.layers.conv.convolution import Convolution
 from lamella.layers.data_format import channel_axis, to_first, to_last
 from lamella.layers.keras1 import keras1_names
 from lamella.ops import conv, depthwise_conv
@@ -78,8 +79,10 @@ class _Depthwise(KernelLayer, self_contained=True):
         return self.shape_of_windows(input_shape, window, filters)
 
 
-class _Separable(_Depthwise, self_contained=True):
+class _SeparableConv(_Depthwise, Convolution, self_contained=True):
     """Base. A class of `rank` axes names the defaults in its constructor."""
+
+    fixed = ("rank", *_WITHOUT_EFFECT)
 
     def __init__(
         self,
@@ -205,7 +208,7 @@ class DepthwiseConv2D(_Depthwise, Conv2D, self_contained=True):
 
 
 @register("layers", "SeparableConvolution1D")
-class SeparableConv1D(_Separable, self_contained=True):
+class SeparableConv1D(_SeparableConv, self_contained=True):
     """activation(a depthwise convolution of steps, then one of a single step over all channels, + bias).
 
     Shapes:
@@ -244,7 +247,7 @@ class SeparableConv1D(_Separable, self_contained=True):
 
 @register("layers", "SeparableConvolution2D")
 @keras1_names(("nb_row", "nb_col"), nb_filter="filters", init=("depthwise_initializer", "pointwise_initializer"))
-class SeparableConv2D(_Separable, self_contained=True):
+class SeparableConv2D(_SeparableConv, self_contained=True):
     """activation(a depthwise convolution of images, then one of a single point over all channels, + bias).
 
     Shapes:

@@ -12,7 +12,8 @@ from lamella.core.graphs import accepts_symbolic
 from lamella.core.registry import register
 from lamella.core.shapes import Shape, normalize_axis
 from lamella.core.types import Value
-from lamella.layers.merge.merge import Merge, known_masks
+from lamella.layers.merge.elementwise import Elementwise
+from lamella.layers.merge.merge import known_masks
 
 
 @accepts_symbolic("masks")
@@ -35,7 +36,7 @@ def joined(axis: int, rank: int, *unmasked_and_masks: Value | None) -> Any:
 
 
 @register("layers")
-class Concatenate(Merge, self_contained=True):
+class Concatenate(Elementwise, self_contained=True):
     """Joins tensors along one axis. All other sizes are equal.
 
     Args:
@@ -52,10 +53,13 @@ class Concatenate(Merge, self_contained=True):
 
     def call(self, inputs: list[Value]) -> Value:
         try:
-            return ops.concatenate(*inputs, axis=self.axis)
+            return self._merge_function(inputs)
         except ValueError:
             self.compute_output_shape([x.shape for x in inputs])  # of sizes that were not known before, in Keras's words
             raise
+
+    def _merge_function(self, inputs: list[Value]) -> Value:
+        return ops.concatenate(*inputs, axis=self.axis)
 
     def compute_mask(self, inputs: list[Value], mask: Any = None) -> Any:
         """Joined as the inputs are; an input without a mask counts as unmasked. Source: Keras 2.2.5."""

@@ -9,11 +9,11 @@ from lamella import ops
 from lamella.core.registry import register
 from lamella.core.shapes import Shape, normalize_axis
 from lamella.core.types import Value
-from lamella.layers.merge.merge import Merge
+from lamella.layers.merge.elementwise import Elementwise
 
 
 @register("layers")
-class Dot(Merge, self_contained=True):
+class Dot(Elementwise, self_contained=True):
     """For each sample the sum of products over one axis of the first input and one of the second.
 
     Shapes:
@@ -45,6 +45,9 @@ class Dot(Merge, self_contained=True):
         self.built = True
 
     def call(self, inputs: list[Value]) -> Value:
+        return self._merge_function(inputs)
+
+    def _merge_function(self, inputs: list[Value]) -> Value:
         x, y = inputs
         axes = self._axes([x.shape, y.shape])
         if self.normalize:

@@ -18,16 +18,14 @@ from lamella.layers.merge.merge import Merge, check_list
 class Elementwise(Merge):
     """Tensors whose shapes broadcast, combined element by element; the batch comes first in all, missing axes are put in after it.
 
+    As in Keras, it is also the base of Concatenate and Dot, which replace all of it but `_merge_function`.
+
     Raises:
         ValueError: In Keras's own words, for a single input, batches of several sizes or shapes that do not broadcast.
     """
 
-    def combine(self, inputs: list[Value]) -> Value:
-        """The result for inputs of one rank."""
-        return self._merge_function(inputs)
-
     def _merge_function(self, inputs: list[Value]) -> Value:
-        """What subclasses of keras.layers.merge._Merge define."""
+        """The result for inputs of one rank; what subclasses of keras.layers.merge._Merge define."""
         raise NotImplementedError
 
     def build(self, input_shape: list[Shape]) -> None:
@@ -39,7 +37,7 @@ class Elementwise(Merge):
         if any(shape != shapes[0] for shape in shapes):
             rank = len(self.compute_output_shape(shapes))  # sizes that were not known before are checked now
             inputs = [_stretched(x, rank) for x in inputs]
-        return self.combine(inputs)
+        return self._merge_function(inputs)
 
     def compute_output_shape(self, input_shape: list[Shape]) -> Shape:
         check_list(self.name, input_shape)
@@ -76,7 +74,7 @@ def _broadcast(a: Shape, b: Shape, name: str) -> Shape:
 class Add(Elementwise, self_contained=True):
     """The sum of all inputs."""
 
-    def combine(self, inputs: list[Value]) -> Value:
+    def _merge_function(self, inputs: list[Value]) -> Value:
         return ops.add(*inputs)
 
 
@@ -88,7 +86,7 @@ class Subtract(Elementwise, self_contained=True):
         ValueError: Unless there are two inputs.
     """
 
-    def combine(self, inputs: list[Value]) -> Value:
+    def _merge_function(self, inputs: list[Value]) -> Value:
         return ops.subtract(*inputs)
 
     def compute_output_shape(self, input_shape: list[Shape]) -> Shape:
@@ -102,7 +100,7 @@ class Subtract(Elementwise, self_contained=True):
 class Multiply(Elementwise, self_contained=True):
     """The product of all inputs."""
 
-    def combine(self, inputs: list[Value]) -> Value:
+    def _merge_function(self, inputs: list[Value]) -> Value:
         return functools.reduce(ops.multiply, inputs)
 
 
@@ -110,7 +108,7 @@ class Multiply(Elementwise, self_contained=True):
 class Average(Elementwise, self_contained=True):
     """The mean of all inputs."""
 
-    def combine(self, inputs: list[Value]) -> Value:
+    def _merge_function(self, inputs: list[Value]) -> Value:
         total = ops.add(*inputs)
         return ops.divide(total, np.asarray(len(inputs), total.dtype))
 
@@ -119,7 +117,7 @@ class Average(Elementwise, self_contained=True):
 class Maximum(Elementwise, self_contained=True):
     """The largest of all inputs. Among equal ones the gradient goes to the first."""
 
-    def combine(self, inputs: list[Value]) -> Value:
+    def _merge_function(self, inputs: list[Value]) -> Value:
         return functools.reduce(ops.maximum, inputs)
 
 
@@ -127,7 +125,7 @@ class Maximum(Elementwise, self_contained=True):
 class Minimum(Elementwise, self_contained=True):
     """The smallest of all inputs. Among equal ones the gradient goes to the first."""
 
-    def combine(self, inputs: list[Value]) -> Value:
+    def _merge_function(self, inputs: list[Value]) -> Value:
         return functools.reduce(ops.minimum, inputs)
 
 

@@ -28,7 +28,10 @@ class Pooling(KernelLayer, self_contained=True):
     def _pooling_function(
         self, inputs: Value, pool_size: tuple[int, ...], strides: tuple[int, ...], padding: str, data_format: str
     ) -> Value:
-        """The pooling in subclasses of keras.layers.pooling._Pooling2D and _Pooling3D; for _Pooling1D, of images of one column."""
+        """The pooling in subclasses of Keras's layers. For one axis it is that of images of one column.
+
+        data_format is "channels_last".
+        """
         raise NotImplementedError
 
     def call(self, inputs: Value) -> Value:
@@ -45,7 +48,14 @@ class Maximum(Pooling, self_contained=True):
     """The largest value of each window."""
 
     def pool(self, x: Value) -> Value:
+        if type(self)._pooling_function is not Maximum._pooling_function:
+            return super().pool(x)
         return max_pool(x, size=self.pool_size, strides=self.strides, padding=self.padding)
+
+    def _pooling_function(
+        self, inputs: Value, pool_size: tuple[int, ...], strides: tuple[int, ...], padding: str, data_format: str
+    ) -> Value:
+        return max_pool(inputs, size=pool_size, strides=strides, padding=padding)
 
     def call_of_relu(self, inputs: Value) -> Value:
         """call(relu(inputs)) without relu(inputs)."""
@@ -59,7 +69,8 @@ def is_max_pooling(layer: Layer) -> TypeGuard[Maximum]:
     """Whether this is a max pooling that may be one call with the layer before it (`Layer.call_before`)."""
     if not isinstance(layer, Maximum) or count(layer.pool_size) >= LARGEST_MAX_WINDOW:
         return False
-    return type(layer).call is Pooling.call and type(layer).pool is Maximum.pool
+    kind = type(layer)
+    return kind.call is Pooling.call and kind.pool is Maximum.pool and kind._pooling_function is Maximum._pooling_function
 
 
 def call_before_pooling(layer: Layer, follower: Layer, is_relu: Callable[[], bool]) -> Callable[..., Value] | None:
@@ -77,7 +88,14 @@ def call_before_pooling(layer: Layer, follower: Layer, is_relu: Callable[[], boo
 
 class _Average(Pooling, self_contained=True):
     def pool(self, x: Value) -> Value:
+        if type(self)._pooling_function is not _Average._pooling_function:
+            return super().pool(x)
         return avg_pool(x, size=self.pool_size, strides=self.strides, padding=self.padding)
+
+    def _pooling_function(
+        self, inputs: Value, pool_size: tuple[int, ...], strides: tuple[int, ...], padding: str, data_format: str
+    ) -> Value:
+        return avg_pool(inputs, size=pool_size, strides=strides, padding=padding)
 
 
 class _Pooling1D(Pooling, self_contained=True):

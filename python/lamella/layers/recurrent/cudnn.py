@@ -70,7 +70,7 @@ def _open_forget_gate_of_h(initializer: Filler) -> Filler:
     return fill
 
 
-class CuDNNRNN(CellLayer):
+class _CuDNNRNN(CellLayer):
     """Base: fixed activations, no masks, dropout or unrolling; go_backwards by keyword only."""
 
     supports_masking = False
@@ -98,11 +98,11 @@ class CuDNNRNN(CellLayer):
 
 
 def _own_names(kind: type) -> tuple[str, ...]:
-    return own_arguments(kind, CuDNNRNN)
+    return own_arguments(kind, _CuDNNRNN)
 
 
 @register("layers")
-class CuDNNLSTM(CuDNNRNN):
+class CuDNNLSTM(_CuDNNRNN):
     """LSTM with tanh and sigmoid, whose weights, in memory and in files, stand as cuDNN keeps them.
 
     The arguments that are not listed are those of `LSTM`.
@@ -141,7 +141,7 @@ class CuDNNLSTM(CuDNNRNN):
 
 
 @register("layers")
-class CuDNNGRU(CuDNNRNN):
+class CuDNNGRU(_CuDNNRNN):
     """GRU(reset_after=True) with tanh and sigmoid, whose weights, in memory and in files, stand as cuDNN keeps them.
 
     The arguments that are not listed are those of `GRU`.
