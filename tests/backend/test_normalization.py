@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lamella import backend as K
-from lamella.layers import Input
+from lamella.layers import Input, Lambda
 from lamella.models import Model
 from tests.ops.gradients import check
 
@@ -53,4 +53,9 @@ def test_a_value_is_printed_in_each_run(capsys):
     assert capsys.readouterr().out == ""
     np.testing.assert_array_equal(Model(x, y).predict(np.array([[1.0, 2.0]])), [[2.0, 4.0]])
     assert capsys.readouterr().out == "values: [[1. 2.]]\n"
+    layer = Lambda(lambda t: K.print_tensor(t, "in a function:") + K.print_tensor(K.variable(2.5), "number:"))
+    model = Model(x, layer(x))
+    assert capsys.readouterr().out == ""
+    np.testing.assert_array_equal(model.predict(np.array([[1.0, 2.0]])), [[3.5, 4.5]])
+    assert capsys.readouterr().out == "in a function: [[1. 2.]]\nnumber: 2.5\n"
     assert K.print_tensor(X[0, 0, 0]) is not None and "[" in capsys.readouterr().out

@@ -253,8 +253,12 @@ def _as_it_came(specs: Specs, arguments: Mapping[str, Any]) -> Specs:
 
 
 def _printed(x: Value, message: str = "") -> Value:
-    """x, of any shape, or for a symbolic tensor an equal one. It prints the message and the value, in each run of the graph."""
-    print(message, value_of(x))  # noqa: T201 - printing is the purpose of the function
+    """x, of any shape, or for a symbolic tensor an equal one. It prints the message and the value, in each run of the graph.
+
+    In a call that only finds shapes, such as the first one of a Lambda's function, it prints nothing.
+    """
+    if not current.trying:
+        print(message, value_of(x))  # noqa: T201 - printing is the purpose of the function
     return x
 
 

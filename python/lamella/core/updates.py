@@ -80,6 +80,7 @@ class Made:
 class _Current(threading.local):
     updates: Updates | None = None
     made: Made | None = None
+    trying: bool = False  # whether a call only finds shapes, updates or losses, so that it must print nothing
     values: bool = False  # whether losses and metrics are computed, which need no `updates`
     # The values of symbolic tensors that the running call of a layer reads from outside.
     outside: Mapping[Any, Any] = {}

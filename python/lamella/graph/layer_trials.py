@@ -141,7 +141,9 @@ class CallTrial:
                 masks = [None if n is None else for_user(np.ones(x.shape[:n], bool)) for x, n in zip(inputs, axes_of_masks)]
                 named["mask"] = masks[0] if self.single else masks
             read = dict(zip(outside, map(for_user, inputs[count + len(self.beside) :])))
-            return Scope((pending, "outside", read)).run(functools.partial(call_asking, layer, called, own, **named))
+            return Scope((pending, "outside", read), (pending, "trying", True)).run(
+                functools.partial(call_asking, layer, called, own, **named)
+            )
 
         return call
 
@@ -210,7 +212,7 @@ def _call_on_ones(layer: Any, node: Node, *, training: bool) -> None:
     count = len(node.inputs)
     arguments = fill(placed(node.arguments, node.beside), ones[count:])
     outside = dict(zip(node.outside, map(for_user, ones[count + len(node.beside) :])))
-    with phase(training if node.phase is None else node.phase), Scope((pending, "outside", outside)):
+    with phase(training if node.phase is None else node.phase), Scope((pending, "outside", outside), (pending, "trying", True)):
         called = with_inputs_again(node.again, layer.call)
         call_asking(layer, called, ones[0] if node.single else ones[:count], **arguments)
 

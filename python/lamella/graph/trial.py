@@ -121,7 +121,7 @@ def specs_of_call(call: Callable[[list[Any]], Any], inputs: list[Any]) -> list[t
     stream = Stream()
     stream.set_state({"seed": 0, "step": 0, "epoch": 0})  # a trial must not use up random numbers of the user's stream
     with np.errstate(all="ignore"):
-        y = Scope((pending, "values", True)).run(stream.run, call, inputs)
+        y = Scope((pending, "values", True), (pending, "trying", True)).run(stream.run, call, inputs)
     arrays = [np.asarray(value_of(v)) for v in (y if isinstance(y, (list, tuple)) else [y])]
     if any(array.dtype.kind not in "biuf" for array in arrays):
         raise TypeError(f"it returns {type(y).__name__}, no tensor")
