@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from lamella import backend as K
 from lamella.core.window import Window
 from lamella.layers import (
     AveragePooling1D,
@@ -179,3 +180,19 @@ def test_keras_1_calls_are_accepted():
     with pytest.warns(UserWarning):
         pooled = MaxPooling1D(pool_length=3, stride=2)
     assert (pooled.pool_size, pooled.strides) == ((3,), (2,))
+
+
+@pytest.mark.parametrize(("size", "kernel", "strides"), [((6, 4, 5), (2, 1, 1), (1, 4, 1)), ((5, 3, 2), (3, 1, 2), (4, 4, 2))])
+def test_same_padding_with_strides_above_the_kernel_leaves_out_no_first_place(size, kernel, strides):
+    """By the formula of "same": no padding is negative. TensorFlow's conv3d differs from it, its conv2d does not."""
+    random = np.random.RandomState(0)
+    x, w = random.randn(2, *size, 2), random.randn(*kernel, 2, 3)
+    counts = [-(-n // s) for n, s in zip(size, strides)]
+    padding = [max((c - 1) * s + k - n, 0) for c, s, k, n in zip(counts, strides, kernel, size)]
+    padded = np.pad(x, [(0, 0), *((p // 2, p - p // 2) for p in padding), (0, 0)])
+    expected = np.zeros((2, *counts, 3))
+    for place in np.ndindex(*counts):
+        ends = [slice(i * s, i * s + k) for i, s, k in zip(place, strides, kernel)]
+        expected[(slice(None), *place)] = np.tensordot(padded[(slice(None), *ends)], w, 4)
+    y = K.eval(K.conv3d(K.constant(x), K.constant(w), strides=strides, padding="same", data_format="channels_last"))
+    np.testing.assert_allclose(y, expected, rtol=1e-4, atol=1e-5)

@@ -1,5 +1,6 @@
 """Each layer of images, sequences and volumes with random values of its arguments: alone in a model, on odd sizes."""
 
+import numpy as np
 from parts import attempt, facts_of, one_of, results_of
 
 ACTIVATIONS = "linear relu tanh sigmoid softplus softsign elu selu hard_sigmoid".split()
@@ -51,6 +52,13 @@ def convolution(random, name, rank):
     elif "Locally" not in name and name != "Conv3DTranspose" and random.uniform() < 0.5:
         arguments["dilation_rate"] = sizes(random, rank, 1, 3, name == "Conv2DTranspose" or equal)
     paddings = ["valid", "same", "SAME"] if "Locally" not in name else ["valid"]
+    if (
+        name == "Conv3D"
+        and (np.broadcast_to(arguments.get("strides", 1), 3) > np.broadcast_to(arguments["kernel_size"], 3)).any()
+    ):
+        # Where a stride is above the kernel's size, TensorFlow's conv3d leaves out first places, which neither its own formula of
+        # "same" nor its conv2d does.
+        paddings = ["valid"]
     maybe(random, arguments, "padding", *paddings, *(["causal"] if rank == 1 else []))
     if "Transpose" in name and "strides" not in arguments:  # TensorFlow refuses some of both
         maybe(random, arguments, "output_padding", None, 0, 1, (0, 1, 0)[:rank], rate=0.3)
