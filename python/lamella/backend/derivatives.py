@@ -22,7 +22,7 @@ from lamella.graph.function import Function
 from lamella.graph.inner_gradients import gradients_of_values, not_on_tape
 from lamella.graph.input import InputLayer
 from lamella.graph.inputs_again import InputsAgain as InputsAgain  # which makes K.gradients see how inputs depend on others
-from lamella.graph.layer import Layer
+from lamella.graph.layer import Layer, known_masks
 from lamella.graph.masked_plan import RepeatingPlan
 from lamella.graph.run_losses import running
 from lamella.graph.symbolic import Node, Symbolic, node_of
@@ -84,7 +84,7 @@ def gradients(loss: Any, variables: Any) -> list[Any]:
     if not reached:
         return [None] * len(wanted)
     layer = Gradients(loss, reached, nodes)
-    slopes = layer(layer.sources) if layer.sources else call_alone(layer)
+    slopes = layer([*layer.sources, *layer.masks]) if layer.sources else call_alone(layer)
     found = dict(zip(map(id, reached), slopes if isinstance(slopes, list) else [slopes]))
     return [found.get(id(v)) for v in wanted]
 
@@ -144,6 +144,10 @@ class Gradients(Layer, self_contained=True):
         between = calls_between(self.sources, [loss])
         self._plan = RepeatingPlan(between, self.sources, [loss], again=True)
         self.computed_again = {x for node in between for x in node.outputs} - set(self.sources)
+        # The calls after a watched tensor get its mask; masks are further inputs of this layer.
+        masks = dict(enumerate(known_masks(tensors) or []))
+        self._masked = [i for i, mask in masks.items() if mask is not None]
+        self.masks = [masks[i] for i in self._masked]
         self.layers_read = [layer for node in between for layer in (node.layer, *node.layer.layers_read)]
         self._emptied = emptied(self.layers_read)
         # The tape must also record the variables of Gradients layers inside of this one.
@@ -161,6 +165,9 @@ class Gradients(Layer, self_contained=True):
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return self._shapes if len(self._shapes) > 1 else self._shapes[0]
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> None:
+        """None: gradients have no mask."""
 
     def call(self, inputs: Any) -> Any:
         values = list(inputs) if isinstance(inputs, list) else [inputs]
@@ -192,10 +199,14 @@ class Gradients(Layer, self_contained=True):
     def _loss(self, given: list[Any]) -> Any:
         for i, variable in self._held.items():
             given[i] = given[i] if i < self.watched else variable
+        given, masks = given[: len(self.sources)], given[len(self.sources) :]
+        each: list[Any] = [None] * len(given)
+        for i, mask in zip(self._masked, masks, strict=True):
+            each[i] = value_of(mask)
         # The state of layers changes only where the loss itself is computed, so these updates are dropped.
         drawn = None if pending.updates is None else pending.updates.drawn
         with Scope((pending, "updates", Updates(drawn)), (running, "calls", ()), *self._emptied()):
-            return self._plan(given, current.training)[0]
+            return self._plan.run(given, each, current.training)[0]
 
 
 setattr(Symbolic, "gradients", gradients)
