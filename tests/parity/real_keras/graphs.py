@@ -19,19 +19,25 @@ def steps_of(random, inputs):
     for _ in range(random.randint(2, 9)):
         what = one_of(
             random, "Dense", "Dense", "Shared", "Shared", "Add", "Multiply", "Concatenate", "Inner", "InnerGraph", "Again",
-            "Activation", "PReLU", "Norm", "Dropout", "Reshape", "Two",
+            "Activation", "PReLU", "Norm", "Dropout", "Reshape", "Two", "Merge", "Lambda", "Recur", "Convolve", "Deep", "Pair",
         )  # fmt: skip
         sources = [int(random.randint(max(0, count - 4), count)) for _ in range(2)]
         steps.append((what, sources, int(random.randint(1, 4))))
-        count += 2 if what == "Two" else 1
+        count += 2 if what in ("Two", "Pair") else 1
     return steps
+
+
+def scaled(x, by):
+    from keras import backend as K
+
+    return K.tanh(x * by) + K.mean(x, axis=-1, keepdims=True)
 
 
 class Builder:
     """Makes the tensors of the steps; layers that are used again are kept."""
 
     def __init__(self):
-        self.shared, self.inner, self.layers = {}, {}, []
+        self.shared, self.regularized, self.inner, self.layers = {}, {}, {}, []
 
     def keep(self, layer):
         self.layers.append(layer)
@@ -48,8 +54,12 @@ class Builder:
             return [self.keep(layers.Dense(number + 1, activation="tanh", kernel_regularizer="l2", name=name))(x)]
         if what == "Shared":
             key = self.width(x)
-            self.shared.setdefault(key, layers.Dense(3, activity_regularizer="l2" if number == 1 else None))
-            return [self.keep(self.shared[key])(x)]
+            layer = self.shared.setdefault(key, layers.Dense(3, activity_regularizer="l2" if number == 1 else None))
+            if layer.activity_regularizer and x in self.regularized:
+                # Keras finds losses by their inputs: of calls on one tensor it counts those outside of the model, too.
+                return [self.regularized[x]]
+            self.regularized[x] = self.keep(layer)(x)
+            return [self.regularized[x]]
         if what in ("Add", "Multiply"):
             if self.width(x) != self.width(y):
                 y = self.keep(layers.Dense(1 if number == 1 else self.width(x)))(y)
@@ -72,6 +82,30 @@ class Builder:
             a = layers.Input((self.width(x),))
             inner = models.Model(a, [layers.Dense(number)(a), layers.Dense(2)(layers.BatchNormalization(momentum=0.0)(a))])
             return inner(x)
+        if what == "Merge":
+            kind = ["Subtract", "Average", "Maximum", "Minimum"][number - 1]
+            wide = y if self.width(x) == self.width(y) else layers.Dense(self.width(x), activation="elu")(y)
+            return [self.keep(getattr(layers, kind)())([x, wide]) if number > 1 else layers.dot([x, wide], 1)]
+        if what == "Lambda":
+            return [layers.Lambda(scaled, arguments={"by": number / 2}, name="scaled" if number == 1 else None)(x)]
+        if what == "Recur":
+            repeated = layers.RepeatVector(2)(x)
+            kind = [layers.GRU, layers.LSTM, layers.SimpleRNN, layers.SimpleRNN][number - 1]
+            layer = layers.Bidirectional(kind(2), merge_mode="sum") if number == 4 else kind(number, recurrent_regularizer="l2")
+            return [self.keep(layer)(repeated)]
+        if what == "Convolve":
+            image = layers.Reshape((self.width(x), 1))(x)
+            image = layers.Conv1D(number, 2, padding="same", activation="tanh", bias_regularizer="l1")(image)
+            return [layers.GlobalAveragePooling1D()(image) if number < 3 else layers.GlobalMaxPooling1D()(image)]
+        if what == "Deep":
+            inner = models.Sequential(
+                [layers.Dense(2, activation="tanh", kernel_regularizer="l2", input_shape=(self.width(x),))]
+            )
+            outer = self.inner[self.width(x)] = self.keep(models.Sequential([inner, layers.Dense(number)]))
+            return [outer(x)]
+        if what == "Pair":
+            state = layers.Dense(2)(y)
+            return layers.GRU(2, return_state=True)(layers.RepeatVector(2)(x), initial_state=state)
         if what == "Again":
             return [self.inner.get(self.width(x), layers.Activation("sigmoid"))(x)]
         if what == "PReLU":
@@ -101,6 +135,14 @@ def built(widths, steps, outputs, added):
     return model, builder
 
 
+def without_functions(config):
+    """The config without what it says of the functions of Lambdas, which Keras marshals and lamella refuses to write to files."""
+    for layer in config["layers"]:
+        if layer["class_name"] == "Lambda":
+            layer["config"] = {n: layer["config"][n] for n in ("name", "trainable", "dtype", "arguments")}
+    return config
+
+
 def without_scopes(weights):
     """Names and shapes of weights; TensorFlow numbers the names of layers anew in each copy."""
     return [(name.rsplit("/", 1)[-1], shape) for name, shape in names_and_shapes(weights)]
@@ -127,8 +169,8 @@ def facts_of_model(model):
             [[x.name for x in np.atleast_1d(np.array(node.inbound_layers, object))] for node in layer._inbound_nodes]
             for layer in model.layers
         ],
-        config=lambda: as_json(model.get_config()),
-        described=lambda: json.loads(model.to_json()),
+        config=lambda: without_functions(as_json(model.get_config())),
+        described=lambda: any(type(layer).__name__ == "Lambda" for layer in model.layers) or json.loads(model.to_json()),
     )
 
 
@@ -170,7 +212,7 @@ def cases(random, count):
         widths = [int(v) for v in random.randint(1, 5, random.randint(1, 4))]
         widths = widths if widths.count(4) < 2 else [min(width, 3) for width in widths]
         steps = steps_of(random, len(widths))
-        made = len(widths) + sum(2 if what == "Two" else 1 for what, *_ in steps)
+        made = len(widths) + sum(2 if what in ("Two", "Pair") else 1 for what, *_ in steps)
         outputs = [made - 1, *random.randint(len(widths), made, random.randint(3))]
         for j in range(len(widths)):  # each input is used
             steps.append(("Add", [int(outputs[0]) if j == 0 else made + j - 1, j], 2))

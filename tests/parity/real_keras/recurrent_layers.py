@@ -11,6 +11,9 @@ LSTM GRU Stateful Stateful BidirectionalStates InitialState Constants""".split()
 GATES = ["sigmoid", "hard_sigmoid", "tanh"]
 DECIDED = {
     "supports_masking: False in Keras, True here": "an attribute of Bidirectional that nothing reads, as it has its own masks",
+    ".config.config.output_layers[0][2]: 1 in Keras, 0 here": "in Keras the output of an unrolled layer and its state are one tensor",
+    ".config.config.output_layers[0][2]: 2 in Keras, 0 here": "likewise, the first outputs of Bidirectional",
+    ".config.config.output_layers[1][2]: 3 in Keras, 1 here": "likewise",
     "reverse_state_order: only in lamella": "StackedRNNCells has all arguments in its config",
 }
 
