@@ -66,7 +66,64 @@ def regressor(random):
     return f"regressor {loss}", run
 
 
+def forms(random):
+    """The ways to give a model: a function, an object that is called, a subclass; one-hot targets; options of each method."""
+    classes = int(random.randint(2, 4))
+    x, labels = random.standard_normal((9, 3)), random.permutation(np.arange(9) % classes)
+    weights, kind = random.uniform(-0.8, 0.8, (3, classes)), ["function", "object", "subclass"][random.randint(3)]
+    size, one_hot, regress = int(random.randint(1, 6)), bool(random.rand() < 0.5), bool(random.rand() < 0.3)
+    chosen = {name: value for name, value in {"batch_size": size, "epochs": 2, "steps": None}.items() if random.rand() < 0.6}
+    chosen["verbose"] = 0  # lamella draws no bars without a screen
+
+    def run():
+        from keras.wrappers import scikit_learn
+
+        loss = "mse" if regress else "categorical_crossentropy"
+        build = built(weights, loss, "linear" if regress else "softmax")
+
+        class Builder:
+            def __call__(self, rate=0.1, scale=1.0):
+                return build(rate, scale)
+
+        base = scikit_learn.KerasRegressor if regress else scikit_learn.KerasClassifier
+
+        class Own(base):
+            def __call__(self, rate=0.1):
+                return build(rate)
+
+        made = {
+            "function": lambda: base(build, **chosen),
+            "object": lambda: base(Builder(), **chosen),
+            "subclass": lambda: Own(**chosen),
+        }
+        model = attempt(made[kind])
+        if isinstance(model, str):
+            return model
+        y = np.eye(classes)[labels] if regress or one_hot else labels
+        result = {"fit": attempt(lambda: model.fit(x, y, shuffle=False, verbose=0, batch_size=size).history)}
+        result["predict"] = [attempt(lambda: model.predict(x)), attempt(lambda: model.predict(x[:1], batch_size=2))]
+        result["proba"] = attempt(lambda: model.predict_proba(x[:2]))
+        result["score"] = [attempt(lambda: model.score(x, y)), attempt(lambda: model.score(x, y, batch_size=3))]
+        result["filtered"] = model.filter_sk_params(build, {"scale": 3.0}), sorted(model.filter_sk_params(model.model.predict))
+        wrong = [
+            {"rate": 0.5},
+            {"optimizer": 1},
+            {"nb_epoch": 2},
+            {"callbacks": []},
+            {"class_weight": None},
+            {"validation_split": 0.5},
+        ]
+        result["set"] = [
+            attempt(lambda some=some: sorted(n for n in model.set_params(**some).get_params() if n != "build_fn"))
+            for some in wrong
+        ]
+        result["again"] = attempt(lambda: model.fit(x, y, epochs=1, shuffle=False).history)
+        return result
+
+    return f"forms {kind, classes, one_hot, regress, sorted(chosen)}", run
+
+
 def cases(random, count):
     for i in range(count):
-        name, run = [classifier, regressor, classifier][i % 3](random)
+        name, run = [classifier, regressor, forms][i % 3](random)
         yield f"{i}:{name}", run
