@@ -180,3 +180,20 @@ def test_a_tensor_of_an_input_that_is_not_given_raises():
     y = K.map_fn(lambda row: row * K.sum(other), p.s)
     with pytest.raises(ValueError, match="other"):
         K.function([p.x, p.s], [y])([X, S])
+
+
+@pytest.mark.parametrize("mapped", [False, True])
+def test_a_loss_trains_the_layers_of_an_output_without_a_loss_that_it_reads(mapped):
+    p, last = Parts(), Dense(2, use_bias=False)
+
+    def loss(y_true, y_pred):
+        scale = K.mean(p.side)
+        return K.mean(K.map_fn(lambda row: row * scale, y_pred) if mapped else y_pred * scale, -1)
+
+    model = Model(p.x, [last(p.x), p.side])
+    v = last.get_weights()[0]
+    model.compile(lamella.optimizers.SGD(0.1), [loss, None])
+    y, side = X @ v, X @ p.w
+    assert model.train_on_batch(X, np.zeros((4, 2)))[0] == pytest.approx(y.mean() * side.mean(), rel=1e-10)
+    np.testing.assert_allclose(last.get_weights()[0], v - 0.1 * side.mean() * X.T @ np.full((4, 2), 1 / 8), rtol=1e-9)
+    np.testing.assert_allclose(p.layer.get_weights()[0], p.w - 0.1 * y.mean() * X.T @ np.full((4, 3), 1 / 12), rtol=1e-9)

@@ -105,7 +105,7 @@ class TrainableModel(Protocol):
         """The outputs, by name, of the layers that are called once, in the inference phase."""
         ...
 
-    def variables_behind(self, outputs: Sequence[int]) -> list[Variable]:
+    def variables_behind(self, outputs: Sequence[int], read: Sequence[Any] = ()) -> list[Variable]:
         """The trainable variables on which a loss of these outputs may depend."""
         ...
 

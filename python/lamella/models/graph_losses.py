@@ -154,17 +154,18 @@ class GraphLosses(LayerGraph):
         for losses in self._loss_lists:
             losses.clear()
 
-    def variables_behind(self, outputs: Sequence[int]) -> list[Variable]:
+    def variables_behind(self, outputs: Sequence[int], read: Sequence[Symbolic] = ()) -> list[Variable]:
         """The trainable variables on which the loss of some outputs can depend.
 
         Variables of layers that only other outputs use are not among them, unless a regularizer or add_loss may use them.
 
         Args:
             outputs: Indices of the outputs that have a loss.
+            read: Further tensors that losses read.
         """
         if len(outputs) == len(self.outputs):
             return self.trainable_variables
-        wanted, apart = self._behind(outputs)
+        wanted, apart = self._behind(outputs, read)
         wanted |= {id(v) for layer in apart for v in layer.trainable_weights if v.regularizer is not None}
         wanted |= {id(v) for layer in self._before_added_losses() for v in layer.trainable_weights}
         return [v for v in self.trainable_variables if id(v) in wanted]
@@ -189,11 +190,12 @@ class GraphLosses(LayerGraph):
         ends = [x for node in self._graph.nodes if lists_of_losses([node.layer]) for x in node.outputs]
         return list(walk(self.inputs, ends)[1])
 
-    def _behind(self, outputs: Sequence[int]) -> tuple[set[int], list[Layer]]:
+    def _behind(self, outputs: Sequence[int], read: Sequence[Symbolic] = ()) -> tuple[set[int], list[Layer]]:
         """The ids of the trainable weights of layers on which these outputs and the tensors of add_loss depend; other layers."""
-        reached = walk(self.inputs, [*(self.outputs[i] for i in outputs), *self._loss_tensors, *self._losses_of_targets])[1]
-        read = [inner for layer in reached for inner in layer.layers_read]
-        wanted = {id(v) for layer in (*reached, *read) for v in layer.trainable_weights}
+        ends = [*(self.outputs[i] for i in outputs), *read, *self._loss_tensors, *self._losses_of_targets]
+        reached = walk(self.inputs, ends)[1]
+        inside = [inner for layer in reached for inner in layer.layers_read]
+        wanted = {id(v) for layer in (*reached, *inside) for v in layer.trainable_weights}
         return wanted, [layer for layer in self.layers if layer not in reached]
 
 

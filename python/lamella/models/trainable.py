@@ -181,7 +181,7 @@ class Trainable(Compiled, StepFunctions, GeneratorMethods):
         """Give Keras's warning if `trainable` has changed since compile, as summary also does."""
         steps = self.prepared_steps
         if steps is not None:
-            steps.warn_if_stale(_whole(self).variables_behind(steps.trained_outputs))
+            steps.warn_if_stale(_whole(self).variables_behind(steps.trained_outputs, steps.read))
 
     def _expected_inputs(self) -> ModelInputs:
         network: Any = self

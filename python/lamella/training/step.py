@@ -84,6 +84,7 @@ class Steps(PickledByName):
         self.optimizer = optimizer
         self.penalties = list(model.penalties)
         # Weights on which only outputs without a loss depend are not trained.
+        self.read: list[Any] = []  # the symbolic tensors that they read
         self.collect(model.variables_behind(self.trained_outputs))
         self._state: Any = None  # of the optimizer, for these weights
         self.captured: list[Place] = []
@@ -161,6 +162,11 @@ class Steps(PickledByName):
         if error.place is None or error.place in self.captured:
             raise error
         self.captured.append(error.place)
+        self.read += error.tensors
+        # Layers that come before such a tensor are trained, too, also if only outputs without a loss use them.
+        variables = self.model.variables_behind(self.trained_outputs, self.read)
+        if len(variables) > len(self.variables):
+            self.collect(variables)
         self._prepare(targets)
 
     def notice_added(self) -> None:
