@@ -76,7 +76,8 @@ class MyAdam(Optimizer):
             v_t = (self.beta_2 * v) + (1.0 - self.beta_2) * K.square(g)
             self.updates.append((m, m_t))
             self.updates.append((v, v_t))
-            self.updates.append(K.update(p, p - rate * m_t / (K.sqrt(v_t) + K.epsilon())))
+            new_p = p - rate * m_t / (K.sqrt(v_t) + K.epsilon())
+            self.updates.append(K.update(p, new_p if p.constraint is None else p.constraint(new_p)))
         return self.updates
 
 
@@ -228,6 +229,57 @@ def test_callbacks_set_its_learning_rate():
     model.optimizer.lr = 0.1
     model.train_on_batch(X, Y)
     assert np.abs(model.get_weights()[0] - before[0]).max() > 1e-4
+
+
+class Third(Optimizer):
+    """Changes the weights at each third batch; or at each batch, if `always`, but leaves constraints out."""
+
+    def __init__(self, always, **kwargs):
+        super().__init__(**kwargs)
+        self.always, self.iterations = always, K.variable(0, dtype="int64", name="iterations")
+
+    def get_updates(self, loss, params):
+        self.updates = [K.update_add(self.iterations, 1)]
+        due = K.equal(self.iterations % 3, 2)
+        for p, g in zip(params, self.get_gradients(loss, params)):
+            new_p = p - 0.1 * g
+            if self.always:
+                self.updates.append(K.update(p, new_p))
+            else:
+                self.updates.append(K.update(p, K.switch(due, p.constraint(new_p) if p.constraint else new_p, p)))
+        return self.updates
+
+
+def test_constraints_are_applied_by_the_rule_alone():
+    model = net(Third(always=False), kernel_constraint=constraints.UnitNorm())
+    before = model.get_weights()
+    for n in range(3):
+        assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), before, strict=True)), n
+        model.train_on_batch(X, Y)
+    np.testing.assert_allclose(np.linalg.norm(model.get_weights()[0], axis=0), 1, rtol=1e-5)
+    free, plain = (
+        fitted(rule, kernel_constraint=kind)
+        for rule, kind in ((Third(always=True), constraints.UnitNorm()), (SGD(lr=0.1), None))
+    )
+    for one, other in zip(free.get_weights(), plain.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=2e-5, atol=2e-6)
+
+
+@pytest.mark.parametrize("where", ["base", "part", "wrapped"])
+def test_a_rule_of_keras_within_a_custom_one_applies_constraints(where):
+    class Outer(SGD):
+        def get_updates(self, loss, params):
+            if where == "base":
+                return super().get_updates(loss, params)
+            if where == "wrapped":
+                return SGD(lr=0.1).get_updates(loss, params)
+            return [*super().get_updates(loss, params[:2]), *super().get_updates(loss, params[2:])]
+
+    constrained = {"kernel_constraint": constraints.MaxNorm(0.3)}
+    mine, ours = fitted(Outer(lr=0.1), **constrained), fitted(SGD(lr=0.1), **constrained)
+    assert np.linalg.norm(ours.get_weights()[0], axis=0).max() <= 0.300001
+    for one, other in zip(mine.get_weights(), ours.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=2e-5, atol=2e-6)
 
 
 def test_k_function_makes_the_steps_of_a_custom_rule():

@@ -152,6 +152,11 @@ class Optimizer(Stateful):
         """Whether `step` is that of Optimizer, so that `step_and` does the same."""
         return type(self).step is Optimizer.step
 
+    @property
+    def applies_constraints(self) -> bool:
+        """Whether `step` also takes the constraints of the parameters: that of a class with its own get_updates."""
+        return False
+
     def step_and(
         self,
         params: Sequence[Array],

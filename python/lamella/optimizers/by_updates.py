@@ -87,6 +87,10 @@ class ByUpdates(Stateful):
         return False
 
     @property
+    def applies_constraints(self) -> bool:
+        return type(self).step is ByUpdates.step
+
+    @property
     def weights(self) -> list[Variable]:
         """The weights that get_updates listed, after those of super() if it called super().get_updates.
 
@@ -120,7 +124,10 @@ class ByUpdates(Stateful):
             self._given_weights = None
         return state
 
-    def step(self, params: Sequence[Array], grads: Sequence[Array]) -> bool:
+    def step(
+        self, params: Sequence[Array], grads: Sequence[Array], constraints: Sequence[Callable[[Array], Array] | None] = ()
+    ) -> bool:
+        """The step of get_updates, which also applies the constraints of the parameters."""
         given, who = params, type(self).__name__
         if params is not self._params:
             params = memory.arrays_over(who, "parameter", params)
@@ -128,11 +135,11 @@ class ByUpdates(Stateful):
         grads = memory.arrays_over(who, "gradient", grads)
         rule: Any = self
         read = [np.array(g) for g in rule._clean(params, dense(list(grads)))]
-        noted, later = run_updates(self, params, read)
+        noted, later = run_updates(self, params, read, constraints)
         noted.apply()
         for change in later:
             if isinstance(change, in_graphs.Step) and change.optimizer is rule:  # super().get_updates
-                rule.step_and(params, list(change.tensors))
+                rule.step_and(params, list(change.tensors), projections=change.projections)
             else:
                 change.apply(list(change.tensors))
         if given is not params:
@@ -164,19 +171,26 @@ class ByUpdates(Stateful):
         self.set_weights(list(state.values()))
 
 
-def run_updates(rule: ByUpdates, params: Sequence[Array], grads: Sequence[Array]) -> tuple[Updates, list[GraphUpdate]]:
+def run_updates(
+    rule: ByUpdates,
+    params: Sequence[Array],
+    grads: Sequence[Array],
+    constraints: Sequence[Callable[[Array], Array] | None] = (),
+) -> tuple[Updates, list[GraphUpdate]]:
     """Run get_updates once.
 
     Args:
         rule: The optimizer.
         params: The parameters.
         grads: Their gradients.
+        constraints: Their constraints, which get_updates applies; none if it is empty.
 
     Returns:
         The new values, which are not yet written, and the steps of other optimizers that get_updates returned.
     """
     state, noted = rule._state, Updates()
-    variables = [share(p, name) for p, name in zip(params, state.names or [f"param_{i}:0" for i in range(len(params))])]
+    names = state.names or [f"param_{i}:0" for i in range(len(params))]
+    variables = [share(*each) for each in zip(params, names, constraints or [None] * len(params))]
     made, loss = Made(state.variables), StepLoss(rule, variables, grads)
     loss.begin(rule)
     rule._steps_as_its_base = False

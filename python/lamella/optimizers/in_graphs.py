@@ -22,14 +22,18 @@ class Step(GraphUpdate):
     def __init__(self, optimizer: Optimizer, params: Sequence[Variable], gradients: Sequence[Any]) -> None:
         self.optimizer, self.tensors = optimizer, list(gradients)
         self._params = [variable.value for variable in params]
-        self._projections: list[Call] = [(v.apply_constraint, ()) for v in params if v.constraint is not None]
+        self._constraints = [variable.constraint for variable in params]
+        self.projections: list[Call] = [(v.apply_constraint, ()) for v in params if v.constraint is not None]
 
     def apply(self, values: list[Array]) -> None:
-        if self.optimizer.commits:
-            self.optimizer.step_and(self._params, values, projections=self._projections)
-            return
-        self.optimizer.step(self._params, values)
-        commit(self._projections)
+        rule: Any = self.optimizer
+        if rule.commits:
+            rule.step_and(self._params, values, projections=self.projections)
+        elif rule.applies_constraints:
+            rule.step(self._params, values, constraints=self._constraints)
+        else:
+            rule.step(self._params, values)
+            commit(self.projections)
 
 
 def in_either_order(get_updates: Callable[..., Any]) -> Callable[..., Any]:

@@ -60,7 +60,7 @@ def updates_of(rule: Optimizer, loss: StepLoss, params: list[Variable]) -> list[
     updates = [registry.current_function("update_add")(rule.iterations, 1)]
     for before, new in zip(zip(*state.slots), zip(*after.slots)):
         updates += [update(known.get(id(a)) or share(a, "slot:0"), b) for a, b in zip(before, new)]
-    updates += [update(p, value) for p, value in zip(params, values)]
+    updates += [update(p, p.constraint(value) if p.constraint else value) for p, value in zip(params, values)]
     vars(rule)["updates"] = updates
     rule.weights = listed
     return updates

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -86,9 +86,9 @@ class State:
             self.deferred = [owned(array) for array in dense(self.deferred[0])], *self.deferred[1:]
 
 
-def share(array: Array, name: str) -> Variable:
+def share(array: Array, name: str, constraint: Callable[[Array], Array] | None = None) -> Variable:
     """A Variable that holds the array itself, not a copy."""
-    variable = Variable(0.0, name, trainable=False)
+    variable = Variable(0.0, name, trainable=False, constraint=constraint)
     variable.value = array
     return variable
 
