@@ -44,3 +44,36 @@ def test_a_number_that_the_dtype_does_not_hold_keeps_its_value():
     y = K.minimum(np.array(ROWS, "int8"), 300)
     np.testing.assert_array_equal(y, ROWS)
     assert K.maximum(np.array(ROWS, "int8"), 300).max() == 300
+
+
+# (shapes of x and y, the first values of the product and their sum), of x = 1000 i - 3 and y = i
+DOTS = [
+    ((2, 3), (3, 4), (2, 4), [19964, 22955, 25946, 28937], 393604),
+    ((2, 2, 3), (3, 4), (2, 2, 4), [19964, 22955, 25946, 28937], 1579208),
+    ((2, 3), (2, 3, 4), (2, 2, 4), [19964, 22955, 25946, 28937], 1506344),
+    ((2, 2, 3), (2, 3, 2), (2, 2, 2, 2), [9982, 12973, 27928, 30919], 1515208),
+    ((0, 3), (3, 2), (0, 2), [], 0),
+]
+
+
+@pytest.mark.parametrize("dtype", ["int32", "int64"])
+@pytest.mark.parametrize(("left", "right", "shape", "first", "total"), DOTS)
+def test_dot(left, right, shape, first, total, dtype):
+    x, y = (np.arange(np.prod(s)).reshape(s).astype(dtype) for s in (left, right))
+    x = x * 1000 - np.array(3, dtype)
+    symbol = K.placeholder(shape=(None, *left[1:]), dtype=dtype)
+    product = K.dot(symbol, K.constant(y, dtype=dtype))
+    assert K.int_shape(product) == (None, *shape[1:]) and K.dtype(product) == dtype
+    for value in (
+        K.dot(x, y),
+        K.function([symbol], [product])([x])[0],
+        K.eval(K.dot(K.variable(x, dtype), K.variable(y, dtype))),
+    ):
+        assert value.shape == shape and value.dtype == dtype
+        assert value.ravel()[:4].tolist() == first and value.sum() == total
+
+
+def test_dot_needs_one_dtype_that_multiplies():
+    for one, other in (("int32", "int64"), ("int32", "float32"), ("int8", "int8"), ("bool", "bool")):
+        with pytest.raises(TypeError, match="K.dot: expected"):
+            K.dot(np.ones((1, 2), one), np.ones((2, 1), other))

@@ -18,8 +18,9 @@ def dot(x: Value, y: Value) -> Value:
     """The sum of products over the last axis of x and the last but one of y, as in NumPy's dot.
 
     Args:
-        x: [..., K].
-        y: [K], [K, M] or [..., K, M]. Of one axis as in Theano, whose K.dot the first attention layers use; TensorFlow refuses it.
+        x: [..., K], of floats, int32 or int64.
+        y: [K], [K, M] or [..., K, M], with x's dtype. Of one axis as in Theano, whose K.dot the first attention layers use;
+            TensorFlow refuses it.
 
     Returns:
         [x's other axes, y's other axes].
@@ -28,15 +29,23 @@ def dot(x: Value, y: Value) -> Value:
         ValueError: x or y has no axes, or the summed axes differ.
     """
     if x.shape and len(y.shape) == 1 and x.shape[-1] == y.shape[0]:
-        return ops.reshape(ops.dense(x, packed(ops.reshape(y, shape=(-1, 1))), None, activation="linear"), shape=x.shape[:-1])
+        return ops.reshape(_product(x, ops.reshape(y, shape=(-1, 1))), shape=x.shape[:-1])
     if not x.shape or len(y.shape) < 2 or x.shape[-1] != y.shape[-2]:
         raise ValueError(f"K.dot: cannot sum the last axis of {tuple(x.shape)} with the last but one of {tuple(y.shape)}")
     if len(y.shape) == 2:
-        return ops.dense(x, packed(y), None, activation="linear")
+        return _product(x, y)
     *outer, k, m = y.shape
     axes = (len(outer), *range(len(outer)), len(outer) + 1)
     columns = ops.reshape(ops.transpose(y, axes=axes), shape=(k, count(outer) * m))
-    return ops.reshape(ops.dense(x, packed(columns), None, activation="linear"), shape=(*x.shape[:-1], *outer, m))
+    return ops.reshape(_product(x, columns), shape=(*x.shape[:-1], *outer, m))
+
+
+def _product(x: Value, y: Value) -> Value:
+    """[..., K] times [K, M]; of whole numbers by NumPy, which keeps their dtype."""
+    if x.dtype == y.dtype and x.dtype in ("int32", "int64"):
+        rows = ops.reshape(x, shape=(count(x.shape[:-1]), x.shape[-1]))
+        return ops.reshape(ops.matmul(rows, y), shape=(*x.shape[:-1], y.shape[-1]))
+    return ops.dense(x, packed(y), None, activation="linear")
 
 
 @in_graphs
