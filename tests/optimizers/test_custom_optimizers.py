@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from lamella import backend as K
 from lamella import optimizers
 from lamella.layers import Dense
 from lamella.models import Sequential
@@ -89,3 +90,15 @@ def test_an_error_of_a_custom_update_is_raised_after_one_call():
     with pytest.raises(ValueError, match="^of my own$"):
         opt.step([np.zeros(2)], [np.ones(2)])
     assert calls == [0] and int(opt.iterations) == 0
+
+
+def test_a_rule_keeps_any_number_of_variables():
+    class Many(Optimizer):
+        def get_updates(self, loss, params):
+            kept = [K.zeros((2,)) for _ in range(1100)]
+            return [K.update_add(kept[-1], K.ones((2,))), K.update(params[0], kept[-1] + 1.0)]
+
+    rule, value = Many(), np.zeros(2, "float32")
+    for _ in range(3):
+        rule.step([value], [np.ones(2, "float32")])
+    np.testing.assert_array_equal(value, [3, 3])

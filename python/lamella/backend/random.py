@@ -13,7 +13,7 @@ Source: Keras 2.2.5.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -26,6 +26,7 @@ from lamella.core.types import Array
 from lamella.core.variable import Variable
 from lamella.graph.checked import checked
 from lamella.graph.connect import in_graphs
+from lamella.graph.made_in_calls import kept
 
 __all__ = [
     "random_binomial", "random_normal", "random_normal_variable", "random_uniform", "random_uniform_variable",
@@ -95,7 +96,7 @@ def random_normal_variable(
         scale: The standard deviation.
         name: Name of the Variable; None for a default name.
     """
-    return _variable(random_normal(shape, mean, scale, dtype, seed), name)
+    return _variable(lambda: random_normal(shape, mean, scale, dtype, seed), name, ("random_normal", tuple(shape), dtype))
 
 
 @checked
@@ -108,7 +109,7 @@ def random_uniform_variable(
     seed: int | None = None,
 ) -> Variable:
     """A Variable with uniformly distributed initial numbers in [low, high); see `random_normal_variable`."""
-    return _variable(random_uniform(shape, low, high, dtype, seed), name)
+    return _variable(lambda: random_uniform(shape, low, high, dtype, seed), name, ("random_uniform", tuple(shape), dtype))
 
 
 def _generator(seed: int | None) -> np.random.Generator:
@@ -119,8 +120,8 @@ def _as(draws: Any, dtype: str | None) -> Array:
     return np.asarray(draws, floatx() if dtype is None else dtype)
 
 
-def _variable(value: Array, name: str | None) -> Variable:
-    return Variable(np.asarray(value), f"{name or 'Variable_' + str(next_uid('Variable'))}:0")
+def _variable(draw: Callable[[], Array], name: str | None, kind: object) -> Variable:
+    return kept(lambda: Variable(np.asarray(draw()), f"{name or 'Variable_' + str(next_uid('Variable'))}:0"), kind)
 
 
 def _sizes(shape: Sequence[int], who: str) -> tuple[int, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from lamella.core.types import Value
+from lamella.core.updates import looped
 from lamella.graph.checked import checked
 from lamella.graph.connect import in_graphs, in_this_run
 from lamella.ops.time_steps import over_time, stack_time
@@ -23,11 +24,14 @@ def _flat(
     go_backwards: bool,
     mask: Value | None,
     constants: Sequence[Value],
+    unroll: bool = False,
 ) -> Any:
     """[last output, outputs, *last states], because a node of a graph returns a flat list."""
 
+    each = step_function if unroll else looped(step_function)
+
     def step(x: Value, states: list[Value]) -> tuple[Value, Sequence[Value]]:
-        y, new = step_function(x, [*states, *constants])
+        y, new = each(x, [*states, *constants])
         return in_this_run(y), [in_this_run(state) for state in new]
 
     outputs, states = over_time(step, inputs, initial_states, mask=mask, go_backwards=go_backwards)
@@ -58,7 +62,7 @@ def rnn(
         mask: [N, T], in any pattern. A masked step does not change the states, and its output is that of the step before, or
             zeros if there is none.
         constants: Passed to each call.
-        unroll: Does not change the numbers; T must then be known.
+        unroll: Does not change the numbers, but a Variable that the function makes differs from step to step; T must be known.
         input_length: Has no effect; in Keras only Theano needs it.
 
     Returns:
@@ -74,5 +78,7 @@ def rnn(
         raise ValueError(f"Input should be at least 3D. Got shape {tuple(inputs.shape)}")
     if unroll and inputs.shape[1] is None:
         raise ValueError("Unrolling requires a fixed number of timesteps.")
-    last, outputs, *states = _node(step_function, inputs, list(initial_states), go_backwards, mask, list(constants or ()))
+    last, outputs, *states = _node(
+        step_function, inputs, list(initial_states), go_backwards, mask, list(constants or ()), unroll
+    )
     return last, outputs, states

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from lamella.backend.shapes import stack
 from lamella.backend.values import cast, int_shape, is_tensor
 from lamella.core.types import Value
+from lamella.core.updates import looped
 from lamella.graph.checked import as_tensor
 from lamella.graph.connect import in_graphs, in_this_run
 
@@ -39,7 +40,8 @@ def map_fn(
             f"expected tensors with the same number of rows, at least one, got shapes {[int_shape(x) for x in tensors]}"
         )
     kind = tuple if isinstance(elems, tuple) else list
-    found = [_present(fn(kind(row) if several else row[0])) for row in zip(*columns)]
+    each = looped(fn)
+    found = [_present(each(kind(row) if several else row[0])) for row in zip(*columns)]
     if dtype is None or isinstance(dtype, str):
         return _stacked(found, dtype)
     return [_stacked([y[i] for y in found], kind) for i, kind in enumerate(dtype)]
@@ -93,6 +95,7 @@ def _fold(fn: Callable[[Value, Value], Value], rows: list[Value], initializer: V
     if not rows and initializer is None:
         raise ValueError("expected at least one row, or an initializer, got none")
     value, rest = (rows[0], rows[1:]) if initializer is None else (initializer, rows)
+    each = looped(fn)
     for row in rest:
-        value = in_this_run(fn(value, row))
+        value = in_this_run(each(value, row))
     return value

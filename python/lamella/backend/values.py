@@ -22,6 +22,7 @@ from lamella.core.variable import Variable
 from lamella.graph.checked import checked
 from lamella.graph.connect import comes_from_layers, in_graphs
 from lamella.graph.input import InputLayer
+from lamella.graph.made_in_calls import kept
 from lamella.graph.symbolic import Symbolic, node_of
 from lamella.graph.trial import Specs
 from lamella.ops.tape import Tensor, value_of
@@ -49,8 +50,7 @@ def variable(
     name = name or f"Variable_{next_uid('Variable')}"
     value = value.toarray() if hasattr(value, "toarray") else value
     array = as_array(value, floatx() if dtype is None else dtype, f"K.variable '{name}'")
-    make = partial(Variable, array, f"{name}:0", constraint=constraint)
-    return make() if current.made is None else current.made.one(make)
+    return kept(partial(Variable, array, f"{name}:0", constraint=constraint), ("Variable", array.shape, array.dtype.name))
 
 
 @checked

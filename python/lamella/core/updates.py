@@ -24,10 +24,14 @@ class Updates(dict[Variable, NDArray[Any]]):
             stateful layers (`call_of`).
         frozen: Whether the layer that is being called, or a layer that contains it, is frozen.
         drawn: The random numbers of tensors of the graph in this run, by the layers that draw them.
+        positions: How many objects the functions of each call have made so far, see `Made`; None before the first.
+        unmoved: The ids of the Variables that get no new values in this run; None if there are none.
     """
 
     allowed = True
     frozen = False
+    positions: dict[Any, int] | None = None
+    unmoved: set[int] | None = None
     drawn: dict[Any, Any]
 
     def __init__(self, drawn: dict[Any, Any] | None = None) -> None:
@@ -40,8 +44,13 @@ class Updates(dict[Variable, NDArray[Any]]):
         Raises:
             ValueError: The value and the variable have different shapes.
         """
-        if self.allowed:
+        if self.allowed and (self.unmoved is None or id(variable) not in self.unmoved):
             self[variable] = _fitting(variable, value)
+
+    def clear(self) -> None:
+        """Remove the new values, because the run starts again."""
+        super().clear()
+        self.positions = None
 
     def calls(self) -> list[Call]:
         """The calls that write the new values, for `commit`."""
@@ -52,28 +61,58 @@ class Updates(dict[Variable, NDArray[Any]]):
         commit(self.calls())
 
 
+# A call whose function makes other objects in each run, for example for each batch size, keeps at most so many. The weights of
+# ResNet152 are fewer.
+_MOST_KEPT = 1024
+
+
 class Made:
-    """The objects with state, mostly Variables, that a repeatedly called function makes. The n-th one is the same in every run.
+    """The objects with state, mostly Variables, that a repeatedly called function makes. The n-th of a kind is the same in
+    every run.
+
+    Args:
+        objects: Those of earlier runs. New ones are added; threads may do so at the same time.
+        run: What counts the objects of this run; None for this object, which then belongs to one run.
+        place: The calls in which the function runs, outermost first. The objects of different places differ.
+        most: How many objects are kept; None for any number.
 
     Attributes:
-        replaced: The object, name and old value of each attribute that the run replaced and that its end restores.
+        positions: The number of objects of each kind in this run so far.
+        replaced: The object, name and old value of each attribute that the run replaced and that its end restores; None if
+            attributes keep their new values.
     """
 
-    def __init__(self, objects: list[Any]) -> None:
-        self._objects, self._next = objects, 0
-        self.replaced: list[tuple[object, str, Any]] = []
+    positions: dict[Any, int] | None = None
+    replaced: list[tuple[object, str, Any]] | None = None
 
-    def one(self, make: Callable[[], T]) -> T:
-        """The next object: that of an earlier run, or a new one from `make`."""
-        if self._next == len(self._objects):
-            self._objects.append(make())
-        self._next += 1
-        found: T = self._objects[self._next - 1]
+    def __init__(
+        self,
+        objects: dict[Any, Any],
+        run: Updates | None = None,
+        place: tuple[object, ...] = (),
+        most: int | None = _MOST_KEPT,
+    ) -> None:
+        self._objects, self._place, self._most = objects, place, most
+        self._run: Made | Updates = self if run is None else run
+
+    def one(self, make: Callable[[], T], kind: object = None) -> T:
+        """The next object of this kind: that of an earlier run, or a new one from `make`."""
+        if self._run.positions is None:
+            self._run.positions = {}
+        positions, counted = self._run.positions, (self._place, kind)
+        number = positions[counted] = positions.get(counted, -1) + 1
+        key = self._place[1:], kind, number  # the first call has `objects` of its own
+        if key not in self._objects:
+            made = make()
+            if self._most is not None and len(self._objects) >= self._most:
+                return made
+            self._objects.setdefault(key, made)
+        found: T = self._objects[key]
         return found
 
     def restore(self) -> None:
         """Give the replaced attributes their old values."""
-        for owner, name, value in reversed(self.replaced):
+        for owner, name, value in reversed(self.replaced or ()):
             object.__setattr__(owner, name, value)
 
 
@@ -93,6 +132,25 @@ current = _Current()
 def computing() -> bool:
     """Whether this thread runs a model, a loss or a tape. If not, functions of K make tensors of the graph from Variables."""
     return current.updates is not None or current.values or _kernels.recorded() is not None
+
+
+def making(function: Callable[..., T], objects: dict[Any, Any]) -> Callable[..., T]:
+    """A function whose Variables are the same in each call. `objects` keeps them."""
+    return lambda *arguments: Scope((current, "made", Made(objects))).run(function, *arguments)
+
+
+def looped(function: Callable[..., T]) -> Callable[..., T]:
+    """The function of a loop: each of its calls makes the same Variables, because Keras calls it once, for all of them."""
+    counting: Made | Updates | None = current.updates if current.made is None else current.made
+    if counting is None:
+        return function
+    before = counting.positions
+
+    def again(*arguments: Any) -> T:
+        counting.positions = None if before is None else dict(before)
+        return function(*arguments)
+
+    return again
 
 
 def latest(variable: Variable) -> NDArray[Any]:

@@ -112,7 +112,7 @@ class Function(Layer, self_contained=True):
         return pending.updates.drawn[self]
 
     @property
-    def has_functions(self) -> bool:
+    def has_functions(self) -> bool:  # type: ignore[override]
         """Whether functions of Python are among the arguments."""
         return any(map(callable, args.leaves([self._positional, list(self._named.values())])))
 

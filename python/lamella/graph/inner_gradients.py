@@ -98,6 +98,7 @@ def _tried(layer: Any, call: Callable[..., Value], inputs: Value, named: dict[st
     """The call; if it computes gradients of values, its effects are undone, and it is made again with a tape."""
     noted, losses, draws = pending.updates, layer.call_losses.entries, drawn()
     updates, count, position = None if noted is None else dict(noted), len(losses), draws.position
+    positions = None if noted is None or noted.positions is None else dict(noted.positions)
     try:
         return call(inputs, **named)
     except GradientsOfValues:
@@ -105,6 +106,7 @@ def _tried(layer: Any, call: Callable[..., Value], inputs: Value, named: dict[st
     if noted is not None and updates is not None:
         noted.clear()
         noted.update(updates)
+        noted.positions = positions
     del losses[count:]
     draws.position = position
     for member in layer.members():

@@ -53,7 +53,7 @@ class InputsAgain:
         # The state of layers changes only in the first computation, so these updates are dropped.
         scope = Scope(
             (pending, "updates", Updates(drawn)),
-            (running, "calls", ()),
+            (running, "calls", running.calls[:-1]),
             *emptied([node.layer for node in self.nodes])(),
         )
         made = scope.run(self._plan, [*given, *(pending.outside[x] for x in self.ends)], current.training)

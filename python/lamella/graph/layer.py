@@ -27,6 +27,7 @@ from lamella.graph.inner_gradients import Asking, call_asking
 from lamella.graph.input_spec import InputSpec, check_inputs
 from lamella.graph.layer_trials import CallTrial
 from lamella.graph.losses_and_updates import LossesAndUpdates
+from lamella.graph.made_in_calls import kept
 from lamella.graph.run_losses import RunLosses
 from lamella.graph.symbolic import Node, Symbolic, mask_of, node_of
 from lamella.graph.symbolic_calls import on_values, taking_symbols
@@ -109,7 +110,7 @@ class Layer(LossesAndUpdates, Configurable, Asking):
     is_input = False  # whether it only stands for a value
     given_dtype: str | None = None
     phase_given: bool | None = None  # the uses_learning_phase that a script set
-    made_in_run = False  # whether a function that runs on values made it: the next run makes another one, with other weights
+    has_functions: bool = False  # whether its call calls functions of scripts
     shape_follows_call = False  # whether compute_output_shape reads attributes that call sets
     # Other layers of the graph whose weights it reads, in addition to the layers inside it.
     layers_read: Sequence[Layer] = ()
@@ -350,8 +351,9 @@ class Layer(LossesAndUpdates, Configurable, Asking):
         given: list[Shape] = shapes if self.stateful or in_graph else [(None, *shape[1:]) for shape in shapes]
         self.build(self._as_given(given, single))
         self.built = True
-        if self._initial_weights is not None:
-            self.set_weights(self._initial_weights)
+        initial = self._initial_weights
+        if initial is not None:
+            self.set_weights(kept(lambda: initial, f"weights of {type(self).__name__}") if self.made_in_run else initial)
             self._initial_weights = None
         # build may have set an input_spec that these inputs do not meet.
         self._check_inputs(shapes, dtypes)

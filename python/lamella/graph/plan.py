@@ -137,7 +137,8 @@ def _bind(node: Node, frozen: bool) -> tuple[Callable[..., Value], bool]:
     if not layer.self_contained:
         believed = None if layer.knows_its_shape or len(node.outputs) > 1 else node.outputs[0].shape
         call = functools.partial(_guarded, node, frozen, believed, call)
-    if layer.activity_regularizer is not None or not layer.self_contained or hasattr(layer, "call_masked"):
+    notes_node = not layer.self_contained or layer.has_functions or hasattr(layer, "call_masked")
+    if notes_node or layer.activity_regularizer is not None:
         call = functools.partial(call_within, node, call)
     if node.phase is not None:
         call = functools.partial(_in_phase, node.phase, call)

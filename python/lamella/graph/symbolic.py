@@ -108,6 +108,7 @@ class Node:
         again: What computes inputs of the call again from other inputs, see graph/inputs_again.py; None if nothing does.
         may_mask: Whether this layer, or one before it, makes masks.
         made_in_run: Whether a function that runs on values made it. The next run makes another one.
+        made: The Variables that functions make in this call, see graph/made_in_calls.py.
     """
 
     layer: Layer
@@ -122,6 +123,7 @@ class Node:
     may_mask: bool = False
     again: Any = None
     made_in_run: bool = field(default_factory=computing, init=False)
+    made: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
     # Made at the first use: otherwise nodes of masks would be added to graphs that do not need them.
     _masks: list[Any] | None = field(default=None, init=False, repr=False)
     # The type and the input of the activation, found at the first use; False without an activation. See Symbolic.op.

@@ -14,6 +14,7 @@ from lamella.core import budget, config
 from lamella.core.checks import as_array
 from lamella.core.shapes import count
 from lamella.core.variable import Variable
+from lamella.graph.made_in_calls import kept_weight
 
 P = ParamSpec("P")
 
@@ -50,6 +51,7 @@ class Weighted:
     name: str
     trainable: bool
     built: bool
+    made_in_run = False  # whether a function that runs on values made it: the next run makes another one, with the same weights
     _trainable_weights: list[Variable]
     _non_trainable_weights: list[Variable]
 
@@ -90,14 +92,20 @@ class Weighted:
         dtype = dtype or (own if own and (own in ("float32", "float64") or not self.self_contained) else config.floatx())
         shape = tuple(shape)
         budget.spend(count(shape), f"Layer {self.name}, weight {name!r}")
-        weight = Variable(
-            np.zeros(shape, dtype) if budget.filled_later() else (fill or initializers.glorot_uniform())(shape, dtype=dtype),
-            f"{self.name}/{name}:0",
-            dtype=dtype,
-            trainable=trainable,
-            constraint=constraint or self._said_of(name, "constraint"),
-            regularizer=regularizer or self._said_of(name, "regularizer"),
-        )
+
+        def make() -> Variable:
+            return Variable(
+                np.zeros(shape, dtype)
+                if budget.filled_later()
+                else (fill or initializers.glorot_uniform())(shape, dtype=dtype),
+                f"{self.name}/{name}:0",
+                dtype=dtype,
+                trainable=trainable,
+                constraint=constraint or self._said_of(name, "constraint"),
+                regularizer=regularizer or self._said_of(name, "regularizer"),
+            )
+
+        weight = kept_weight(make, (type(self).__name__, name, shape, dtype)) if self.made_in_run else make()
         if weight.shape != shape:
             raise ValueError(f"{self.name}: the initializer of {name!r} returned {weight.shape}, expected {shape}")
         (self._trainable_weights if trainable else self._non_trainable_weights).append(weight)

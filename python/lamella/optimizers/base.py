@@ -79,9 +79,10 @@ class Optimizer(Stateful):
         current = self.__dict__.get(name)
         if name in ("get_gradients", "get_updates"):
             object.__setattr__(self, "__class__", by_updates.with_own_rule(type(self)))
-        if pending.made is not None and isinstance(current, Variable) and not isinstance(value, LearningRateSchedule):
+        replaced = None if pending.made is None else pending.made.replaced
+        if replaced is not None and isinstance(current, Variable) and not isinstance(value, LearningRateSchedule):
             # In a get_updates. Keras runs it once, so the new value must not be the old one of the next step.
-            pending.made.replaced.append((self, name, current))
+            replaced.append((self, name, current))
             object.__setattr__(self, name, value)
         elif isinstance(value, LearningRateSchedule) or isinstance(current, LearningRateSchedule):
             object.__setattr__(self, name, self.rate(value))

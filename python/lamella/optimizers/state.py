@@ -34,7 +34,7 @@ class State:
         deferred: Gradients, lr and bounds of a step that is not yet applied to the slots. The optimizer applies it before it
             reads them.
         placeholders: Arrays that Keras saves with the slots, and that no kernel reads.
-        variables: The Variables that a user's get_updates makes, in this order.
+        variables: The Variables that a user's get_updates makes, see `Made`.
         plan: What the kernels have checked of the arrays in the last step.
     """
 
@@ -47,7 +47,7 @@ class State:
     accumulated: Variable = field(default_factory=lambda: Variable(np.int64(0), "accumulated_gradients:0", trainable=False))
     deferred: tuple[list[Array | RowsGradient], float, Bounds] | None = None
     placeholders: list[Array] = field(default_factory=list)
-    variables: list[Variable] = field(default_factory=list)
+    variables: dict[Any, Any] = field(default_factory=dict)
     plan: Plan = field(default_factory=Plan)
 
     @classmethod

@@ -16,6 +16,7 @@ from lamella.core.pickling import PickledByName
 from lamella.core.shapes import Shape
 from lamella.core.types import Array, Value
 from lamella.core.updates import current as pending
+from lamella.core.updates import making
 from lamella.core.user_array import for_user, from_user
 from lamella.ops.arrays import total as total_of
 from lamella.ops.tape import Tensor, value_of
@@ -191,7 +192,7 @@ class Objective(PickledByName):
             if (i, -1) in made:
                 rows = made[i, -1]
             elif output.users:
-                rows = _at((i, -1), output.rows, target, value)
+                rows = _at((i, -1), making(output.rows, output.kept), target, value)
             else:
                 rows = output.rows(target, value)
             if rows is None:

@@ -13,6 +13,7 @@ from lamella.core.atomic import Call
 from lamella.core.pickling import PickledByName
 from lamella.core.shapes import Shape
 from lamella.core.types import Array
+from lamella.core.updates import making
 from lamella.core.user_array import for_user, of_lamella
 from lamella.core.variable import Variable
 from lamella.ops.arrays import total as total_of
@@ -29,11 +30,13 @@ class Metric(PickledByName):
         name: Name of the column.
         function: The metric function or object.
         weighted: Whether sample weights apply.
+        kept: The Variables that the function makes, which are the same in each call.
     """
 
     name: str
     function: Callable[..., Any]
     weighted: bool
+    kept: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     @property
     def stateful(self) -> bool:
@@ -67,6 +70,7 @@ class Metric(PickledByName):
         else:
             if not of_lamella(function):
                 target, output = for_user(target), for_user(output)
+                function = function if stateful else making(function, self.kept)
             elif target.shape == (*output.shape[:-1], 1) and getattr(function, "takes_labels", False):
                 target = np.broadcast_to(target, output.shape)
             values: Any = value_of(function(target, output) if made is None else made)
@@ -110,6 +114,7 @@ class Output(PickledByName):
         rule: How the losses of single samples become one number, see `row_shares`.
         target: Its tensor in target_tensors, or None.
         layer: The name of the layer from which it comes.
+        kept: The Variables that a custom loss makes, which are the same in each call.
         fed: Whether its y comes from the data: it has no target, or a placeholder.
         loss_name: The name of a built-in loss; None for a custom loss, of which nothing is known about the y that it takes.
     """
@@ -125,6 +130,7 @@ class Output(PickledByName):
     target: Any = None
     fed: bool = True
     layer: str = ""
+    kept: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         # Calling a loss object gives one number; its `call` gives a number for each sample.

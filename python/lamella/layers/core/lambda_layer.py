@@ -43,8 +43,9 @@ _MOST_READ = 64
 class Lambda(Layer):
     """function(inputs), in which the functions of K have their gradients.
 
-    Variables inside the function are no weights of the layer: they are read, and not trained. A fraction beside float32 may
-    make float64 of it in NumPy; what the function returns is then brought back to floatx.
+    Variables inside the function are no weights of the layer: they are read, and not trained. Those that the function makes, also
+    by layers such as `Dense(4)(x)`, are made in the first run of a call of the Lambda, and are the same in its later runs.
+    A fraction beside float32 may make float64 of it in NumPy; what the function returns is then brought back to floatx.
 
     A file holds the function's name. That is there for a function of K, and for one that the user registered
     (get_custom_objects, custom_object_scope, load_model(custom_objects=...)). A model with any other function works, trains and
