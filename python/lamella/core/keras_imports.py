@@ -16,7 +16,10 @@ from lamella.core import keras_names
 _SHOWN: Mapping[str, str] = {
     "activations": "K deserialize_keras_object warnings",
     "backend.common": "np",
-    "backend.tensorflow_backend": "_get_available_gpus",
+    "backend.tensorflow_backend": (
+        "_broadcast_normalize_batch_in_training _fused_normalize_batch_in_training _get_available_gpus _preprocess_conv1d_input "
+        "_preprocess_conv2d_input _preprocess_conv3d_input _preprocess_padding _regular_normalize_batch_in_training _to_tensor"
+    ),
     "callbacks": "Iterable K OrderedDict csv defaultdict deque io json np os time warnings",
     "constraints": "K deserialize_keras_object serialize_keras_object",
     "datasets.boston_housing": "get_file np",
@@ -28,7 +31,8 @@ _SHOWN: Mapping[str, str] = {
     "datasets.mnist": "get_file np",
     "datasets.reuters": "get_file json np warnings",
     "engine.base_layer": (
-        "K count_params has_arg initializers interfaces is_all_none object_list_uid re to_list unpack_singleton"
+        "K _collect_input_shape _collect_previous_mask _to_snake_case count_params has_arg initializers interfaces is_all_none "
+        "object_list_uid re to_list unpack_singleton"
     ),
     "engine.input_layer": "K interfaces unpack_singleton",
     "engine.network": (
@@ -80,7 +84,7 @@ _SHOWN: Mapping[str, str] = {
     "legacy.layers": "K activations constraints conv_utils initializers np regularizers to_list warnings",
     "losses": "K deserialize_keras_object serialize_keras_object",
     "metrics": "K deserialize_keras_object serialize_keras_object",
-    "models": "K Model h5py has_arg to_list",
+    "models": "K Model _clone_functional_model _clone_sequential_model h5py has_arg to_list",
     "objectives": "K deserialize_keras_object serialize_keras_object",
     "optimizers": "K copy deserialize_keras_object interfaces serialize_keras_object",
     "regularizers": "K deserialize_keras_object serialize_keras_object",
@@ -88,7 +92,7 @@ _SHOWN: Mapping[str, str] = {
     "utils.data_utils": (
         "abstractmethod closing hashlib np os queue random shutil sys tarfile threading time warnings zipfile"
     ),
-    "utils.generic_utils": "binascii codecs collections inspect np python_types sys time",
+    "utils.generic_utils": "_GLOBAL_CUSTOM_OBJECTS binascii codecs collections inspect np python_types sys time",
     "utils.io_utils": "contextlib defaultdict h5py np pickle sys",
     "utils.layer_utils": "K np",
     "utils.multi_gpu_utils": "K Model clone_model concatenate to_list",
@@ -118,7 +122,14 @@ _MODULES = {
     "regularizers": "lamella.regularizers",
 }
 _NAMES = {
+    "lamella.backend.of_scripts": (
+        "_broadcast_normalize_batch_in_training _fused_normalize_batch_in_training _preprocess_conv1d_input "
+        "_preprocess_conv2d_input _preprocess_conv3d_input _preprocess_padding _regular_normalize_batch_in_training _to_tensor"
+    ),
     "lamella.backend.session": "_get_available_gpus",
+    "lamella.core.names": "_to_snake_case",
+    "lamella.core.registry": "_GLOBAL_CUSTOM_OBJECTS",
+    "lamella.graph.of_scripts": "_collect_input_shape _collect_previous_mask",
     "io": "BytesIO",
     "lamella": "Input Model",
     "collections.abc": "Iterable",
@@ -129,6 +140,7 @@ _NAMES = {
         "batch_shuffle is_generator_or_sequence is_sequence iter_sequence_infinite make_batches should_run_validation"
     ),
     "lamella.models": "clone_model",
+    "lamella.models.cloning": "_clone_functional_model _clone_sequential_model",
     "contextlib": "closing",
     "lamella.layers.conv.convolution": "_Conv",
     "lamella.layers.conv.cropping": "_Cropping",

@@ -21,6 +21,9 @@ def snake_case(name: str) -> str:
     return "private" + text if text.startswith("_") else text
 
 
+_to_snake_case = snake_case  # its name in Keras
+
+
 def next_uid(prefix: str = "") -> int:
     """1, 2, 3 and so on, for each prefix. Two threads never get the same number."""
     return next(_counts.setdefault(prefix, itertools.count(1)))

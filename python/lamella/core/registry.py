@@ -35,6 +35,8 @@ _CLOSED = {"functions"}
 
 _rooms: dict[str, dict[str, Any]] = {}  # Any: a room holds classes, functions and factories
 _custom: dict[str, Any] = {}  # the custom objects of the process
+# Its name in Keras. As scopes belong to threads here, it does not have their entries, and in a scope new entries are not seen.
+_GLOBAL_CUSTOM_OBJECTS = _custom
 _factories: set[Any] = set()
 
 

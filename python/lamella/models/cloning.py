@@ -34,13 +34,10 @@ def clone_model(model: Model, input_tensors: Symbolic | Sequence[Symbolic] | Non
 
     Source: Keras 2.2.5 keras/models.py.
     """
-    if not isinstance(model, Model):
-        raise ValueError(f"Expected `model` argument to be a `Model` instance, got {model!r}")
-    tensors = _listed(input_tensors)
     if isinstance(model, Sequential):
-        clone: Model = _sequential(model, tensors)
+        clone: Model = _clone_sequential_model(model, input_tensors)
     else:
-        clone = _functional(model, tensors)
+        clone = _clone_functional_model(model, input_tensors)
     clone.trainable = model.trainable
     return clone
 
@@ -49,7 +46,10 @@ def _listed(tensors: Any) -> list[Any] | None:
     return list(tensors) if isinstance(tensors, (list, tuple)) else tensors if tensors is None else [tensors]
 
 
-def _sequential(model: Sequential, tensors: list[Any] | None) -> Sequential:
+def _clone_sequential_model(model: Sequential, input_tensors: Any = None) -> Sequential:
+    if not isinstance(model, Sequential):
+        raise ValueError(f"Expected `model` argument to be a `Sequential` model instance, but got: {model!r}")
+    tensors = _listed(input_tensors)
     first: list[Layer] = []
     if tensors is not None:
         if len(tensors) != 1:
@@ -69,7 +69,14 @@ def _sequential(model: Sequential, tensors: list[Any] | None) -> Sequential:
     return Sequential([*first, *(_layer(layer) for layer in model.layers)], name=model.name)
 
 
-def _functional(model: Model, tensors: list[Any] | None) -> Model:
+def _clone_functional_model(model: Model, input_tensors: Any = None) -> Model:
+    if not isinstance(model, Model):
+        raise ValueError(f"Expected `model` argument to be a `Model` instance, got {model!r}")
+    if isinstance(model, Sequential):
+        raise ValueError(
+            f"Expected `model` argument to be a functional `Model` instance, got a `Sequential` instance: {model!r}"
+        )
+    tensors = _listed(input_tensors)
     if tensors is None:
         tensors = [_input_like(x) for x in model.inputs]
     elif len(tensors) != len(model.inputs):

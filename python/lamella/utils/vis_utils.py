@@ -65,7 +65,7 @@ def model_to_dot(
         also if one wrapped model follows another, or the last layer of a model is a model. Keras draws unconnected nodes there,
         or fails.
     """
-    _check_programs()
+    _check_pydot()
     pydot = _pydot()
     if subgraph:
         dot = pydot.Cluster(graph_name=model.name, style="dashed", label=model.name, labeljust="l")
@@ -132,7 +132,7 @@ def _pydot() -> Any:
     return pydot
 
 
-def _check_programs() -> None:
+def _check_pydot() -> None:
     pydot = _pydot()
     try:
         pydot.Dot().create()
