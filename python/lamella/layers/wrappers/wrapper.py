@@ -18,7 +18,11 @@ from lamella.graph.losses_and_updates import Update
 class Wrapper(Layer):
     """Base of layers around one other layer, whose weights, losses and `trainable` are theirs.
 
-    Deviation from Keras 2.2.5: a wrapper does not thaw a frozen layer unless `trainable=True` is given.
+    Deviations from Keras 2.2.5: a wrapper does not thaw a frozen layer unless `trainable=True` is given. `losses` of the wrapper
+    include the penalty of the activity regularizer, which Keras lists only in `model.losses`. Updates and losses of calls are
+    listed by the wrapper and its model, and not by the layer inside. All of them count once in training: Keras drops losses that
+    the `call` of the layer inside adds, and with a fixed batch size it drops updates and counts activity regularizers of
+    TimeDistributed twice.
     """
 
     def __init__(self, layer: Layer, **kwargs: Any) -> None:
