@@ -24,8 +24,8 @@ class Updates(dict[Variable, NDArray[Any]]):
             stateful layers (`call_of`).
         frozen: Whether the layer that is being called, or a layer that contains it, is frozen.
         drawn: The random numbers of tensors of the graph in this run, by the layers that draw them.
-        positions: How many objects the functions of each call have made so far, see `Made`; None before the first.
-        unmoved: The ids of the Variables that get no new values in this run; None if there are none.
+        positions: The numbers of the last objects of each call and kind, see `Made`; None before the first.
+        unmoved: The ids of Variables that get no new values; None for no ids.
     """
 
     allowed = True
@@ -61,8 +61,7 @@ class Updates(dict[Variable, NDArray[Any]]):
         commit(self.calls())
 
 
-# A call whose function makes other objects in each run, for example for each batch size, keeps at most so many. The weights of
-# ResNet152 are fewer.
+# A call that makes others in each run, such as for each batch size, keeps at most so many. ResNet152 has fewer weights.
 _MOST_KEPT = 1024
 
 
@@ -71,28 +70,21 @@ class Made:
     every run.
 
     Args:
-        objects: Those of earlier runs. New ones are added; threads may do so at the same time.
-        run: What counts the objects of this run; None for this object, which then belongs to one run.
-        place: The calls in which the function runs, outermost first. The objects of different places differ.
-        most: How many objects are kept; None for any number.
+        objects: Those of earlier runs. New ones are added.
+        run: What counts those of this run; None for this object.
+        place: The calls in which the function runs, outermost first.
 
     Attributes:
-        positions: The number of objects of each kind in this run so far.
-        replaced: The object, name and old value of each attribute that the run replaced and that its end restores; None if
-            attributes keep their new values.
+        positions: As in Updates.
+        replaced: The object, name and old value of each attribute that the run replaced and that its end restores. None if it
+            restores none.
     """
 
     positions: dict[Any, int] | None = None
     replaced: list[tuple[object, str, Any]] | None = None
 
-    def __init__(
-        self,
-        objects: dict[Any, Any],
-        run: Updates | None = None,
-        place: tuple[object, ...] = (),
-        most: int | None = _MOST_KEPT,
-    ) -> None:
-        self._objects, self._place, self._most = objects, place, most
+    def __init__(self, objects: dict[Any, Any], run: Updates | None = None, place: tuple[object, ...] = ()) -> None:
+        self._objects, self._place = objects, place
         self._run: Made | Updates = self if run is None else run
 
     def one(self, make: Callable[[], T], kind: object = None) -> T:
@@ -104,7 +96,7 @@ class Made:
         key = self._place[1:], kind, number  # the first call has `objects` of its own
         if key not in self._objects:
             made = make()
-            if self._most is not None and len(self._objects) >= self._most:
+            if self.replaced is None and len(self._objects) >= _MOST_KEPT:
                 return made
             self._objects.setdefault(key, made)
         found: T = self._objects[key]
@@ -140,7 +132,7 @@ def making(function: Callable[..., T], objects: dict[Any, Any]) -> Callable[...,
 
 
 def looped(function: Callable[..., T]) -> Callable[..., T]:
-    """The function of a loop: each of its calls makes the same Variables, because Keras calls it once, for all of them."""
+    """The function of a loop, whose calls make the same Variables: Keras calls it once."""
     counting: Made | Updates | None = current.updates if current.made is None else current.made
     if counting is None:
         return function

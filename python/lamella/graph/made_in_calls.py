@@ -1,8 +1,5 @@
-"""Variables that a function makes while it runs on values, for example that of a Lambda: the same in every run.
-
-Keras calls the function once, when it makes the graph. So such a Variable belongs to one call of the layer, a node. It is not a
-weight of the layer, and is not trained. A copy of the graph has copies of these Variables; a clone or a model that is loaded
-makes others.
+"""Variables that a function makes in a run, such as that of a Lambda. They are the same in each run of a node, as in Keras,
+which calls the function once.
 """
 
 from __future__ import annotations
@@ -20,20 +17,16 @@ T = TypeVar("T")
 
 
 def kept(make: Callable[[], T], kind: object) -> T:
-    """The next object of this kind that the running function makes: that of an earlier run, or a new one from `make`.
+    """The next object of this kind: that of an earlier run, or a new one from `make`, as always in a trial.
 
-    A trial, and what runs outside of a graph, make new ones.
-
-    Args:
-        make: Makes the object.
-        kind: What distinguishes it from others, such as its shape, because a function may not make all of them in each run.
+    The kind contains the shape, because a function may not make all objects in each run.
     """
     made = None if pending.trying else pending.made or _made_in_call()
     return make() if made is None else made.one(make, kind)
 
 
 def kept_weight(make: Callable[[], Variable], kind: object) -> Variable:
-    """The same for a weight of a layer that the function makes. As in Keras, a run does not update it."""
+    """`kept` for a weight of a layer, which no run updates, as in Keras."""
     weight = kept(make, kind)
     if pending.updates is not None and not pending.trying:
         pending.updates.unmoved = {*(pending.updates.unmoved or ()), id(weight)}

@@ -191,7 +191,7 @@ def run_updates(
     state, noted = rule._state, Updates()
     names = state.names or [f"param_{i}:0" for i in range(len(params))]
     variables = [share(*each) for each in zip(params, names, constraints or [None] * len(params))]
-    made, loss = Made(state.variables, most=None), StepLoss(rule, variables, grads)
+    made, loss = Made(state.variables), StepLoss(rule, variables, grads)
     made.replaced = []
     loss.begin(rule)
     rule._steps_as_its_base = False
