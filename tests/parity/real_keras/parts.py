@@ -1,5 +1,6 @@
 """What the rooms of layers and models compare: each part of a program on its own, so that one error does not hide the others."""
 
+import functools
 import json
 
 import numpy as np
@@ -8,6 +9,18 @@ import numpy as np
 def one_of(random, *choices):
     """One of the choices, drawn by the generator of a room; rooms bind the generator."""
     return choices[random.randint(len(choices))]
+
+
+def programs(kinds, random, count):
+    """The cases of a room whose programs are functions of a generator and of `one_of` of this generator: each kind in turn."""
+    for i in range(count):
+        make = kinds[i % len(kinds)]
+        yield f"{i}:{make.__name__}", functools.partial(_run, make, random.randint(2**31))
+
+
+def _run(make, seed):
+    random = np.random.RandomState(seed)
+    return make(random, functools.partial(one_of, random))
 
 
 def attempt(function, *arguments, **options):

@@ -1,7 +1,5 @@
 """Models around recurrent layers: encoders and decoders with their models for inference, attention, wrappers around models."""
 
-import functools
-
 import numpy as np
 import parts
 from parts import attempt, facts_of, results_of, set_random_weights
@@ -148,16 +146,5 @@ def wrapped(random, one_of):
     return {"inside": inside, "again": again, "layer": facts_of(layer), "results": results_of(model, x, 9)}
 
 
-def program(make, seed):
-    def run():
-        random = np.random.RandomState(seed)
-        return make(random, functools.partial(parts.one_of, random))
-
-    return run
-
-
 def cases(random, count):
-    kinds = [translator, attention, wrapped]
-    for i in range(count):
-        make = kinds[i % len(kinds)]
-        yield f"{i}:{make.__name__}", program(make, random.randint(2**31))
+    return parts.programs([translator, attention, wrapped], random, count)

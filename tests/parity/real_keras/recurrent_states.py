@@ -1,7 +1,5 @@
 """Recurrent layers of each kind whose states stay over batches, epochs and resets, and custom cells."""
 
-import functools
-
 import numpy as np
 import parts
 from parts import attempt, each, facts_of, results_of, set_random_weights
@@ -125,16 +123,5 @@ def cells(random, one_of):
     return {"again": again, "layer": facts_of(layer), "results": results_of(model, values if len(values) > 1 else values[0], 7)}
 
 
-def program(make, seed):
-    def run():
-        random = np.random.RandomState(seed)
-        return make(random, functools.partial(parts.one_of, random))
-
-    return run
-
-
 def cases(random, count):
-    kinds = [staying, staying, cells]
-    for i in range(count):
-        make = kinds[i % len(kinds)]
-        yield f"{i}:{make.__name__}", program(make, random.randint(2**31))
+    return parts.programs([staying, staying, cells], random, count)
