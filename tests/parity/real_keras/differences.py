@@ -7,7 +7,7 @@ import numpy as np
 RELATIVE, ABSOLUTE = 2e-4, 2e-5  # of float32, after a few layers or steps
 # In texts: a time with its unit, and a number with a fraction.
 TIME = re.compile(r"\b\d+(s|ms|us)(/(step|epoch))?\b|\b\d+:\d\d(:\d\d)?\b")
-FRACTION = re.compile(r"-?\d+\.\d+(?:e[+-]\d+)?")
+FRACTION = re.compile(r"-?\d+(?:\.\d+(?:e[+-]\d+)?|e[+-]\d+)")
 
 
 def of_outcomes(expected, actual):
