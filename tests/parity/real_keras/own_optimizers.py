@@ -133,7 +133,8 @@ def lookahead(one_of):
     from keras import backend as K
     from keras import optimizers
 
-    base = getattr(optimizers, one_of("SGD", "Adam", "RMSprop", "Adamax"))
+    # Without RMSprop: in a file Keras forgets its iterations, by which the weights are drawn back.
+    base = getattr(optimizers, one_of("SGD", "Adam", "Adamax"))
 
     class Lookahead(base):
         def __init__(self, every=2, slow=0.5, **options):
