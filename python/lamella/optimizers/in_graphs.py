@@ -21,16 +21,20 @@ class Step(GraphUpdate):
 
     def __init__(self, optimizer: Optimizer, params: Sequence[Variable], gradients: Sequence[Any]) -> None:
         self.optimizer, self.tensors = optimizer, list(gradients)
+        self._variables = list(params)
         self._params = [variable.value for variable in params]
-        self._constraints = [variable.constraint for variable in params]
-        self.projections: list[Call] = [(v.apply_constraint, ()) for v in params if v.constraint is not None]
+
+    @property
+    def projections(self) -> list[Call]:
+        """The calls that apply the constraints of the parameters."""
+        return [(v.apply_constraint, ()) for v in self._variables if v.constraint is not None]
 
     def apply(self, values: list[Array]) -> None:
         rule: Any = self.optimizer
         if rule.commits:
             rule.step_and(self._params, values, projections=self.projections)
         elif rule.applies_constraints:
-            rule.step(self._params, values, constraints=self._constraints)
+            rule.step(self._params, values, constraints=[v.constraint for v in self._variables])
         else:
             rule.step(self._params, values)
             commit(self.projections)

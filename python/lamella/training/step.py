@@ -243,11 +243,11 @@ class Steps(PickledByName):
 
     def _update(self, grads: list[Array], then: list[Call]) -> None:
         """Commit the new weights, slots, constraints, the states of layers and metrics, and the count of steps together."""
-        projections = [(variable.apply_constraint, ()) for variable in self._constrained]
         if self.optimizer.applies_constraints:
             self.optimizer.step(self._params, grads, constraints=[variable.constraint for variable in self.variables])
             commit(then)
             return
+        projections = [(variable.apply_constraint, ()) for variable in self._constrained]
         if self.optimizer.commits:
             self.optimizer.step_and(self._params, grads, then, projections)
             return

@@ -31,7 +31,6 @@ class Conv1D(Convolution, self_contained=True):
     input_spec = InputSpec(ndim=3)
     rank = 1
     fixed = ("rank",)
-    paddings = ("valid", "same", "causal")
 
     def __init__(
         self,
