@@ -72,11 +72,7 @@ def _regular_normalize_batch_in_training(
     return (y if beta is None else y + beta), means, variances
 
 
-def _broadcast_normalize_batch_in_training(
-    x: Value, gamma: Value | None, beta: Value | None, reduction_axes: Sequence[int], epsilon: float = 1e-3
-) -> Normalized:
-    """K.normalize_batch_in_training: gamma and beta have the shape of x without the reduction axes."""
-    return normalize_batch_in_training(x, gamma, beta, reduction_axes, epsilon)
+_broadcast_normalize_batch_in_training = normalize_batch_in_training  # gamma and beta have the shape of x without the axes
 
 
 def _fused_normalize_batch_in_training(
