@@ -69,10 +69,17 @@ class AddedLoss(AddedLosses, self_contained=True):
         return total_of(self.added.of_last_call[self.place])
 
 
-def tensors_of(node: Node) -> list[Symbolic]:
-    """A tensor for each loss that a call adds, the same ones each time; one for all if their number is not known."""
+def tensors_of(node: Node, only: RunLosses | None = None) -> list[Symbolic]:
+    """A tensor for each loss that a call adds, the same ones each time; one for all if their number is not known.
+
+    Args:
+        node: The call.
+        only: The list whose losses are wanted; None for all lists.
+    """
     found = []
     for losses, count in node.layer.losses_of(node).items() if node.is_computed else ():
+        if only is not None and losses is not only:
+            continue
         for i in range(1 if count is None else count):
             key = (losses, None if count is None else i)
             if key not in node.added:

@@ -168,12 +168,10 @@ def moved_variables(layer: Any, node: Node) -> list[Variable]:
     state = [(member, member.trainable, member.stateful) for member in layer.members()]
     if node.added.get("state") == state:
         return list(node.added["moved"])
-    outer, pending.updates = pending.updates, Updates()
-    noted = pending.updates
-    try:
+    noted = Updates()
+    lists = [losses for member in layer.members() for losses in member.lists_of_losses(nested=True)]
+    with Scope((pending, "updates", noted), *((losses, "entries", []) for losses in lists)):
         _call_on_ones(layer, node, training=True)
-    finally:
-        _end(layer, outer)
     node.added.update(state=state, moved=list(noted))
     return list(noted)
 

@@ -41,6 +41,7 @@ class LossesAndUpdates(Weighted, CallHistory):
     _penalties: list[Callable[[], Value]]
     # Symbolic updates that were added outside of a run, and the inputs with which they were added.
     _added_updates: tuple[tuple[Assignment, Any], ...] = ()
+    calls_around: tuple[Node, ...] = ()  # the calls of wrappers, in which this layer runs
 
     def members(self) -> Sequence[LossesAndUpdates]:
         """This layer and the layers inside it, each once."""
@@ -66,15 +67,17 @@ class LossesAndUpdates(Weighted, CallHistory):
         accept and which convert to numbers, the values of the last run. Those of a layer that was called on arrays only are values.
         """
         penalties = [value_or_tensor(penalty) for penalty in self.penalties]
-        nodes = [] if computing() else [node for node in self._inbound_nodes if not node.own]
-        return penalties + (self._losses_of_calls(nodes) if nodes else self.call_losses.values)
+        nodes = [] if computing() else self._nodes_of_calls()
+        around = () if computing() else self.calls_around
+        return penalties + (self._losses_of_calls(nodes, around) if nodes or around else self.call_losses.values)
 
-    def _losses_of_calls(self, nodes: list[Node]) -> list[Value]:
-        """The losses of these calls as tensors of the graph."""
+    def _losses_of_calls(self, nodes: Sequence[Node], around: Sequence[Node] = ()) -> list[Value]:
+        """The losses of these calls as tensors of the graph, and those of this layer in calls of layers around it."""
         from lamella.graph.added_losses import tensors_of  # which imports Layer
 
+        own = [tensor for node in around for tensor in tensors_of(node, self.call_losses)]
         # Two calls of a model on the same tensors have the same.
-        return list(dict.fromkeys(tensor for node in nodes for tensor in tensors_of(node)))
+        return list(dict.fromkeys([*(tensor for node in nodes for tensor in tensors_of(node)), *own]))
 
     def add_loss(self, losses: Any, inputs: object = None) -> None:
         """Add losses.
@@ -158,10 +161,19 @@ class LossesAndUpdates(Weighted, CallHistory):
         """The updates that the calls of this layer in graphs make, and symbolic ones of add_update. Empty if the layer is frozen
         and not stateful.
 
-        fit applies them. If the layer is not self-contained, it is called on small arrays to find them.
+        fit applies them. If the layer is not self-contained, it is called on small arrays to find them. A layer inside a wrapper
+        has those updates of the wrapper's calls that are of its own weights.
         """
-        made = [update for node in self._inbound_nodes if not node.own for update in self.updates_of(node)]
-        return [*made, *(update for update, _ in self._added_updates if self.trainable or self.stateful)]
+        made = [update for node in self._nodes_of_calls() for update in self.updates_of(node)]
+        known = {id(w) for w in self.weights} if self.calls_around else set()
+        around = [
+            update for node in self.calls_around for update in node.layer.updates_of(node) if id(update.variable) in known
+        ]
+        return [*made, *around, *(update for update, _ in self._added_updates if self.trainable or self.stateful)]
+
+    def _nodes_of_calls(self, inputs: Any = None) -> list[Node]:
+        """The calls of this layer, those on the given inputs only unless they are None. A model's own graph is not among them."""
+        return [n for n in self._inbound_nodes if not n.own and (inputs is None or _reads(n.inputs, inputs))]
 
     def updates_of(self, node: Node) -> list[Update]:
         """The updates of one call, the node."""
@@ -177,9 +189,11 @@ class LossesAndUpdates(Weighted, CallHistory):
 
     def get_updates_for(self, inputs: Any) -> list[Update | Assignment]:
         """The updates of the calls on these symbolic inputs, and those of add_update with them. For None those without inputs."""
-        updates = self.updates
-        made = [u for u in updates if isinstance(u, Update) and inputs is not None and _reads(u.inputs, inputs)]
-        return [*made, *(update for update, own in self._added_updates if update in updates and _belong(own, inputs))]
+        nodes = [] if inputs is None else self._nodes_of_calls(inputs)
+        # Two calls of a model on the same tensors have the same.
+        made = {id(update): update for node in nodes for update in self.updates_of(node)}
+        moves = self.trainable or self.stateful
+        return [*made.values(), *(update for update, own in self._added_updates if moves and _belong(own, inputs))]
 
     def updates_added_for(self, nodes: Sequence[Node]) -> list[Assignment]:
         """The symbolic updates of add_update for some calls, and those without inputs.
@@ -194,9 +208,8 @@ class LossesAndUpdates(Weighted, CallHistory):
         """For None the penalties and losses without inputs; for a call's symbolic inputs those with these inputs, and those that
         this call adds, as tensors of the graph.
         """
-        found = [value_or_tensor(penalty) for penalty in self.penalties if _depends_on(penalty, inputs)]
-        nodes = [] if inputs is None else [n for n in self._inbound_nodes if not n.own and _reads(n.inputs, inputs)]
-        return found + self._losses_of_calls(nodes)
+        found = [value_or_tensor(penalty) for penalty in self.penalties if depends_on(penalty, inputs)]
+        return found + self._losses_of_calls([] if inputs is None else self._nodes_of_calls(inputs))
 
     def lists_of_losses(self, *, nested: bool) -> list[RunLosses]:
         """The lists to which calls of this layer, without the layers inside it, may add losses. `nested`: if it is a model, those
@@ -243,7 +256,7 @@ def _evaluated(loss: Any, inputs: object = None) -> Value:
 
     Args:
         loss: The loss.
-        inputs: What `_depends_on` reads.
+        inputs: What `depends_on` reads.
     """
     value = loss() if callable(loss) else loss
     if not computing():
@@ -253,7 +266,7 @@ def _evaluated(loss: Any, inputs: object = None) -> Value:
     return sum_of(value) if isinstance(value, Variable) else value
 
 
-def _depends_on(penalty: Callable[[], Value], inputs: Any) -> bool:
+def depends_on(penalty: Callable[[], Value], inputs: Any) -> bool:
     """Whether the penalty was added with these inputs, or without any if they are None."""
     return _belong(penalty.keywords.get("inputs") if isinstance(penalty, functools.partial) else None, inputs)
 

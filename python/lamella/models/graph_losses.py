@@ -14,7 +14,7 @@ from lamella.core.updates import call_of, computing
 from lamella.core.variable import Variable
 from lamella.graph.added_losses import AddedLoss, tensors_of
 from lamella.graph.layer import Layer
-from lamella.graph.losses_and_updates import add_counts, identity_of, lists_of_losses
+from lamella.graph.losses_and_updates import add_counts, depends_on, identity_of, lists_of_losses
 from lamella.graph.masked_plan import Outputs
 from lamella.graph.penalty_tensors import value_or_tensor
 from lamella.graph.run_losses import RunLosses
@@ -123,13 +123,26 @@ class GraphLosses(LayerGraph):
         if computing() or not self.built:
             return super().losses
         found = [value_or_tensor(penalty) for penalty in self.penalties if not _is_total(penalty)]
+        found += [*self._tensors_of_add_loss(), *self.losses_of_targets]
+        return found + [tensor for node in self._graph.nodes for tensor in tensors_of(node)]
+
+    def _tensors_of_add_loss(self) -> list[Value]:
+        found = []
         for i, x in enumerate(self._loss_tensors):
             added, key = node_of(x).added, (self._loss_values, i)
             if key not in added:
                 added[key] = AddedLoss(self._loss_values, i)(x)
             found.append(added[key])
-        found += self.losses_of_targets
-        return found + [tensor for node in self._graph.nodes for tensor in tensors_of(node)]
+        return found
+
+    def get_losses_for(self, inputs: Any) -> list[Value]:
+        """See Layer.get_losses_for. For None, as in Keras, those of add_loss; and after a call of the model the penalties of its
+        layers, too.
+        """
+        if inputs is not None or not self.built:
+            return super().get_losses_for(inputs)
+        penalties = [p for p in (self.penalties if self._nodes_of_calls() else self._penalties) if not _is_total(p)]
+        return [value_or_tensor(p) for p in penalties if depends_on(p, None)] + self._tensors_of_add_loss()
 
     def lists_of_losses(self, *, nested: bool) -> list[RunLosses]:
         return self._collected(nested=True) if nested else []

@@ -22,6 +22,7 @@ def layer_of(what, number):
         "Norm": lambda: layers.BatchNormalization(momentum=0.0, epsilon=0.1),
         "LSTM": lambda: layers.LSTM(number, return_sequences=True),
         "Distributed": lambda: layers.TimeDistributed(layers.Dense(number)),
+        "Spread": lambda: layers.TimeDistributed(layers.BatchNormalization(momentum=0.0, epsilon=0.1)),
         "Both": lambda: layers.Bidirectional(layers.GRU(number, return_sequences=True)),
         "Lambda": lambda: layers.Lambda(lambda v: K.tanh(v)),
         "Dropout": lambda: layers.Dropout(0.0),
@@ -34,7 +35,7 @@ def layer_of(what, number):
     return made[what]()
 
 
-WHAT = "Dense Active Norm LSTM Distributed Both Lambda Dropout Model Recurrent Permute".split()
+WHAT = "Dense Active Norm LSTM Distributed Spread Both Lambda Dropout Model Recurrent Permute".split()
 
 
 def shape_of(tensor):
@@ -70,6 +71,8 @@ def at_nodes(layer, inputs=()):
         return result
     result["losses"] = len(layer.losses)
     result["updates"] = len(layer.updates)
+    inside = getattr(layer, "layer", layer)
+    result["inside"] = len(inside.losses), len(inside.updates)
     result["losses for"] = [attempt(lambda x=x: len(layer.get_losses_for(x))) for x in [None, *inputs]]
     result["updates for"] = [attempt(lambda x=x: len(layer.get_updates_for(x))) for x in [None, *inputs]]
     return result
@@ -94,8 +97,7 @@ def program(what, number, calls, x, seed):
                 tensor = outputs[-1]
             fed.append(tensor)
             outputs.append(layer(tensor))
-        # A model of Keras knows the losses and updates of a call, and not those of the layers inside it; lamella the other way round.
-        result = {"before a model": at_nodes(layer, () if what in ("Model", "Recurrent") else fed)}
+        result = {"before a model": at_nodes(layer, fed)}
         used = sorted({which for _, which in calls})
         ends = [layers.GlobalMaxPooling1D()(layers.Lambda(lambda v: v * 1.0)(y)) for y in outputs]
         model = models.Model([entries[i] for i in used], layers.concatenate(ends) if len(ends) > 1 else ends[0])
@@ -122,9 +124,9 @@ def program(what, number, calls, x, seed):
         result["more"] = [len(more.losses), len(more.updates), more.predict(x[calls[-1][1]]).shape]
         result["weights"] = without_scopes(model.weights)
         result["results"] = results_of(model, [x[i] for i in used] if len(used) > 1 else x[used[0]], seed)
-        if what in ("Norm", "Model"):  # TensorFlow leaves the order of several updates to chance
+        if what in ("Norm", "Spread", "Model"):  # TensorFlow leaves the order of several updates to chance
             del result["results"]["weights"], result["results"]["after"]
-        if what not in ("Model", "Recurrent") or len(set(calls)) == len(calls):  # a second call alike has the node of the first
+        if what not in ("Model", "Recurrent") or once:  # a second call alike has the node of the first
             model.summary()
         few.summary()
         more.summary()

@@ -63,7 +63,8 @@ class Bidirectional(StatesInCall, Wrapper):
         self._name_inside = layer.name
         # Any: what the layers of an RNN have, and those of a user's class.
         self.forward_layer: Any = copy.copy(layer)
-        self.forward_layer._inbound_nodes, self.forward_layer.call_losses = [], RunLosses()
+        self.forward_layer._inbound_nodes, self.forward_layer.calls_around = [], ()
+        self.forward_layer.call_losses = RunLosses()
         config = layer.get_config()
         config["go_backwards"] = not config["go_backwards"]
         # A script's own classes of cells need not be registered.

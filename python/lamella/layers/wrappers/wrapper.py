@@ -13,6 +13,7 @@ from lamella.core.types import Value
 from lamella.core.updates import current as pending
 from lamella.graph.layer import Layer, takes_mask, takes_training
 from lamella.graph.losses_and_updates import Update
+from lamella.graph.symbolic import Symbolic
 
 
 class Wrapper(Layer):
@@ -20,7 +21,7 @@ class Wrapper(Layer):
 
     Deviations from Keras 2.2.5: a wrapper does not thaw a frozen layer unless `trainable=True` is given. `losses` of the wrapper
     include the penalty of the activity regularizer, which Keras lists only in `model.losses`. Updates and losses of calls are
-    listed by the wrapper and its model, and not by the layer inside. All of them count once in training: Keras drops losses that
+    listed by the layer inside, the wrapper and its model. All of them count once in training: Keras drops losses that
     the `call` of the layer inside adds, and with a fixed batch size it drops updates and counts activity regularizers of
     TimeDistributed twice.
     """
@@ -64,6 +65,12 @@ class Wrapper(Layer):
     @uses_learning_phase.setter
     def uses_learning_phase(self, value: bool) -> None:
         self.phase_given = bool(value)
+
+    def _connect(self, tensors: list[Symbolic], single: bool, arguments: dict[str, Any]) -> Value:
+        outputs = super()._connect(tensors, single, arguments)
+        for layer in self.members()[1:]:
+            layer.calls_around += (self._inbound_nodes[-1],)
+        return outputs
 
     def get_weights(self) -> list[NDArray[Any]]:
         return self.layer.get_weights()
