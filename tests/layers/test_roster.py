@@ -78,7 +78,9 @@ def test_losses_and_inner_layers_of_a_subclass_are_used():
     x = Input((3,))
     model = Model(x, Custom(1, kernel_initializer="ones", name="custom")(x))
     model.compile("sgd", "mse")
-    assert [w.name for w in model.weights] == ["custom/kernel:0", "custom/bias:0", "before/kernel:0", "before/bias:0"]
+    assert [w.name for w in model.weights] == [
+        f"custom/{name}:0" for name in ("kernel", "bias", "before/kernel", "before/bias")
+    ]
     ones = np.ones((2, 3), "float32")
     # The output is the sum of three columns of three ones, 9, which equals y. So the loss is the sum of squares of the inputs.
     assert model.train_on_batch(ones, np.full((2, 1), 9.0)) == 6.0

@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 
 from lamella.core.config import floatx
-from lamella.core.names import next_uid
 from lamella.core.random import draw_key, generator, generator_of, in_step
+from lamella.core.scopes import variable_name
 from lamella.core.types import Array
 from lamella.core.variable import Variable
 from lamella.graph.checked import checked
@@ -121,7 +121,7 @@ def _as(draws: Any, dtype: str | None) -> Array:
 
 
 def _variable(draw: Callable[[], Array], name: str | None, kind: object) -> Variable:
-    return kept(lambda: Variable(np.asarray(draw()), f"{name or 'Variable_' + str(next_uid('Variable'))}:0"), kind)
+    return kept(lambda: Variable(np.asarray(draw()), variable_name(name)), kind)
 
 
 def _sizes(shape: Sequence[int], who: str) -> tuple[int, ...]:

@@ -13,6 +13,8 @@ from lamella.core.names import next_uid as get_uid
 from lamella.core.names import reset_uids
 from lamella.core.phase import current, free_learning_phase, learning_phase
 from lamella.core.pool import empty_pool
+from lamella.core.scopes import inside
+from lamella.core.scopes import path as path_of_scopes
 from lamella.core.types import Value
 from lamella.graph.checked import checked
 from lamella.graph.connect import in_graphs
@@ -83,8 +85,11 @@ def set_image_dim_ordering(dim_ordering: str) -> None:
 
 @contextlib.contextmanager
 def name_scope(name: str) -> Iterator[str]:
-    """A `with` block without effect, which gives `name` and a slash: tensors are named after their layers."""
-    yield f"{name}/"
+    """A `with` block in which names of weights and Variables begin with `name`. It gives the names so far, with slashes. Tensors
+    are named after their layers.
+    """
+    with inside(name):
+        yield path_of_scopes()
 
 
 def _get_available_gpus() -> list[str]:

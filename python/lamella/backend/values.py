@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from lamella import ops
 from lamella.core.checks import as_array
 from lamella.core.config import floatx
 from lamella.core.graphs import Assignment
-from lamella.core.names import next_uid
+from lamella.core.scopes import variable_name
 from lamella.core.shapes import Shape
 from lamella.core.shapes import count as _count
 from lamella.core.types import Array, Value
@@ -47,10 +46,10 @@ def variable(
         name: Name of the Variable; None for a default name.
         constraint: A function that an optimizer applies to the value after each step.
     """
-    name = name or f"Variable_{next_uid('Variable')}"
     value = value.toarray() if hasattr(value, "toarray") else value
-    array = as_array(value, floatx() if dtype is None else dtype, f"K.variable '{name}'")
-    return kept(partial(Variable, array, f"{name}:0", constraint=constraint), ("Variable", array.shape, array.dtype.name))
+    array = as_array(value, floatx() if dtype is None else dtype, f"K.variable '{name or ''}'")
+    kind = "Variable", array.shape, array.dtype.name
+    return kept(lambda: Variable(array, variable_name(name), constraint=constraint), kind)
 
 
 @checked

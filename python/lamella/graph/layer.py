@@ -16,6 +16,7 @@ from lamella.core.configurable import Config, Configurable, own_arguments, plain
 from lamella.core.names import unique_name
 from lamella.core.phase import current
 from lamella.core.registry import custom_object_scope
+from lamella.core.scopes import inside
 from lamella.core.shapes import Shape, as_shape
 from lamella.core.types import Value
 from lamella.core.updates import call_of, computing
@@ -300,11 +301,11 @@ class Layer(LossesAndUpdates, Configurable, Asking):
         if any(symbolic):
             if not all(symbolic):
                 raise ValueError(f"Layer {self.name} was called with symbolic tensors and arrays mixed: {inputs}")
-            return self._connect(tensors, not listed, arguments)
+            return inside(self.name).run(self._connect, tensors, not listed, arguments)
         if arguments and (beside := symbols(arguments)):
             raise ValueError(f"Layer {self.name} was called on arrays, with the symbolic tensors {beside} among its arguments")
         tensors = [x if type(x) is Tensor else as_array(x, self.dtype, self.name) for x in tensors]
-        self._prepare([x.shape for x in tensors], [str(x.dtype) for x in tensors], not listed)
+        inside(self.name).run(self._prepare, [x.shape for x in tensors], [str(x.dtype) for x in tensors], not listed)
         if pending.updates is None or pending.updates is not self.call_losses.run:
             self.forget_losses()
             self.call_losses.run = pending.updates

@@ -21,7 +21,7 @@ class Graph:
     Attributes:
         nodes: The nodes in an order that can be run, those of the inputs first.
         layers: The layers in Keras's order, which is the order of get_weights.
-        by_depth: The nodes at each distance from the outputs, the farthest first.
+        by_depth: The nodes at each distance from the outputs, the farthest first, in Keras's order.
     """
 
     nodes: list[Node]
@@ -52,13 +52,13 @@ def trace(inputs: Sequence[Symbolic], outputs: Sequence[Symbolic], *, equal_name
             layers.setdefault(layer, -1)
             node_depths[node] = layer_depths[layer] = 0
     by_depth: list[list[Node]] = [[] for _ in range(max(node_depths.values(), default=-1) + 1)]
-    for node in finished:
-        by_depth[-1 - node_depths[node]].append(node)
+    for node, depth in node_depths.items():
+        by_depth[-1 - depth].append(node)
     # Within a depth, layers are in the order in which the walk from the outputs visits them.
     ordered = sorted(layers, key=lambda layer: (-layer_depths[layer], layers[layer]))
     if not equal_names:
         _check_names(ordered)
-    return Graph([node for level in by_depth for node in level], ordered, by_depth)
+    return Graph(sorted(finished, key=lambda node: -node_depths[node]), ordered, by_depth)
 
 
 def walk(

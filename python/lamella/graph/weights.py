@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from lamella import initializers
 from lamella.core import budget, config
 from lamella.core.checks import as_array
+from lamella.core.scopes import scoped
 from lamella.core.shapes import count
 from lamella.core.variable import Variable
 from lamella.graph.made_in_calls import kept_weight
@@ -66,7 +67,7 @@ class Weighted:
         trainable: bool = True,
         constraint: Callable[..., Any] | None = None,
     ) -> Variable:
-        """Make a weight with the name "<layer>/<name>:0".
+        """Make a weight with the name "<layer>/<name>:0"; inside the calls of other layers their names come first.
 
         Arguments that are not given are the layer's attributes `<name>_initializer`, `<name>_regularizer` and
         `<name>_constraint`. For a weight "depthwise_kernel" these may be called depthwise_initializer and so on.
@@ -98,7 +99,7 @@ class Weighted:
                 np.zeros(shape, dtype)
                 if budget.filled_later()
                 else (fill or initializers.glorot_uniform())(shape, dtype=dtype),
-                f"{self.name}/{name}:0",
+                f"{scoped(name, f'{self.name}/{name}')}:0",
                 dtype=dtype,
                 trainable=trainable,
                 constraint=constraint or self._said_of(name, "constraint"),

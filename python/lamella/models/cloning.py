@@ -84,7 +84,7 @@ def _clone_functional_model(model: Model, input_tensors: Any = None) -> Model:
     tensors = [_tensor_for(name, given) for name, given in zip(model.input_names, tensors)]
     made: dict[Symbolic, Symbolic] = dict(zip(model.inputs, tensors))
     clones: dict[Layer, Layer] = {}
-    for node in model._graph.nodes:
+    for node in (node for level in model._graph.by_depth for node in level):
         if all(x in made for x in node.outputs):
             continue
         if node.layer not in clones:

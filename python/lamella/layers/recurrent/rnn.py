@@ -13,6 +13,7 @@ from lamella.core.atomic import commit, write
 from lamella.core.checks import as_array
 from lamella.core.configurable import Config, deserialize
 from lamella.core.registry import register
+from lamella.core.scopes import at_least_inside
 from lamella.core.shapes import Shape, count
 from lamella.core.types import Array, Value
 from lamella.core.updates import latest, note
@@ -23,7 +24,6 @@ from lamella.layers.recurrent.cell import build_cell, call_cell, output_size_of,
 from lamella.layers.recurrent.in_one_op import in_one_op
 from lamella.layers.recurrent.stacked_cells import StackedRNNCells
 from lamella.layers.recurrent.states_in_call import StatesInCall, listed
-from lamella.layers.scopes import rename
 from lamella.ops.tape import value_of
 from lamella.ops.time_steps import over_time, stack_time
 
@@ -119,10 +119,7 @@ class RNN(StatesInCall):
         x, _, constants = self.split_shapes(input_shape)
         if self.stateful:
             self._demand_sizes(x)
-        fresh = not getattr(self.cell, "built", False)
-        build_cell(self.cell, (x[0], *x[2:]), constants, self._own_dtype())
-        if fresh:
-            rename(self.cell, self.name)
+        at_least_inside(self.name).run(build_cell, self.cell, (x[0], *x[2:]), constants, self._own_dtype())
         self.input_spec = InputSpec(shape=(x[0] if self.stateful else None, None, *x[2:]))
         if self.stateful:
             self.reset_states()

@@ -10,12 +10,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from lamella.core.configurable import Config, serialize
 from lamella.core.registry import custom_object_scope, register
+from lamella.core.scopes import at_least_inside, inside
 from lamella.core.shapes import Shape
 from lamella.core.types import Value
 from lamella.graph.layer import Layer
 from lamella.graph.run_losses import RunLosses
 from lamella.layers.recurrent.states_in_call import StatesInCall
-from lamella.layers.scopes import put_into
 from lamella.layers.wrappers.wrapper import Wrapper, call_inside
 from lamella.ops import add, concatenate, flip, multiply
 
@@ -108,10 +108,8 @@ class Bidirectional(StatesInCall, Wrapper):
         x, _, constants = self.split_shapes(input_shape)
         for layer in (self.forward_layer, self.backward_layer):
             layer._num_constants = self._num_constants
-            fresh = not layer.built and not getattr(layer.cell, "built", False)
-            layer.ensure_built([x, *constants] if constants else x, self.dtype)
-            if fresh:
-                put_into(layer, self.name)
+            with at_least_inside(self.name), inside(layer.name):
+                layer.ensure_built([x, *constants] if constants else x, self.dtype)
         self.input_spec = self.forward_layer.input_spec
         self.built = True
 

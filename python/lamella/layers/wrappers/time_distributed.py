@@ -7,12 +7,12 @@ from typing import Any
 from lamella.core.graphs import accepts_symbolic
 from lamella.core.phase import current
 from lamella.core.registry import register
+from lamella.core.scopes import at_least_inside
 from lamella.core.shapes import Shape
 from lamella.core.types import Value
 from lamella.graph.input_spec import InputSpec
 from lamella.graph.layer import Layer
 from lamella.graph.symbolic import Symbolic
-from lamella.layers.scopes import rename
 from lamella.layers.wrappers.wrapper import Wrapper, call_inside
 from lamella.ops import reshape
 from lamella.ops.time_steps import stack_time, unstack_time
@@ -81,11 +81,7 @@ class TimeDistributed(Wrapper):
         return super()._connect(tensors, single, arguments)
 
     def build(self, input_shape: Shape) -> None:  # type: ignore[override]  # needs it
-        fresh, named = not self.layer.built, self.layer.weights  # of a model, which may be inside another wrapper
-        inner = self._of_step(input_shape)
-        self.layer.ensure_built(inner, self.dtype)
-        if fresh and not hasattr(self.layer, "layers"):
-            rename(self.layer, self.name, named)
+        at_least_inside(self.name).run(self.layer.ensure_built, self._of_step(input_shape), self.dtype)
         self.input_spec = InputSpec(shape=(None, None, *input_shape[2:]))
         self.built = True
 
