@@ -56,7 +56,7 @@ struct Op {
 
 PyTypeObject* array_type;
 PyTypeObject* tensor_base_type;
-PyObject *asarray, *value_name;
+PyObject *asarray, *value_name, *compute_name;
 
 // The references that a call owns, usually few.
 class References {
@@ -77,13 +77,18 @@ private:
     Py_ssize_t count_ = 0;
 };
 
-// The ndarray, or None, with which an op computes, as a new reference; null with an error set.
+// Whether it is a symbolic tensor: its type has `compute`.
+bool is_symbolic(PyObject* input) { return PyObject_HasAttr(reinterpret_cast<PyObject*>(Py_TYPE(input)), compute_name) != 0; }
+
+// The ndarray, or None, with which an op computes, as a new reference. Null with an error set, or without for a symbolic
+// tensor.
 PyObject* value_of(const Op& op, PyObject* input) {
     if (Py_TYPE(input) == array_type || input == Py_None) return Py_NewRef(input);
     if (op.is_tensor(input) && reinterpret_cast<TensorBase*>(input)->value != nullptr) {
         return Py_NewRef(reinterpret_cast<TensorBase*>(input)->value);
     }
     if (op.is_variable(input)) return PyObject_GetAttr(input, value_name);
+    if (is_symbolic(input)) return nullptr;
     return or_sleep_at_exit([=] { return PyObject_CallOneArg(asarray, input); });
 }
 
@@ -152,6 +157,24 @@ bool record_call(PyObject* calls, PyObject* op, PyObject* const* arguments, Py_s
     return call && PyList_Append(calls, call.ptr()) == 0;
 }
 
+PyObject* call_op(PyObject* self, PyObject* const* arguments, std::size_t flags, PyObject* names);
+
+// Calls the op with the values of symbolic tensors, which the tape that records computes: a script may replace the kernel of a
+// layer by a function of Variables.
+PyObject* call_on_symbolic(PyObject* self, PyObject* const* arguments, std::size_t flags, PyObject* names) {
+    const Py_ssize_t inputs = PyVectorcall_NARGS(flags), named = names != nullptr ? PyTuple_GET_SIZE(names) : 0;
+    const py::object given = stolen(PyTuple_New(inputs + named));
+    if (!given) return nullptr;
+    for (Py_ssize_t i = 0; i < inputs + named; ++i) {
+        PyObject* const argument = arguments[i];
+        const bool computed = i < inputs && is_symbolic(argument);
+        PyObject* const value = computed ? PyObject_CallMethodNoArgs(argument, compute_name) : Py_NewRef(argument);
+        if (value == nullptr) return nullptr;
+        PyTuple_SET_ITEM(given.ptr(), i, value);
+    }
+    return call_op(self, PySequence_Fast_ITEMS(given.ptr()), static_cast<std::size_t>(inputs), names);
+}
+
 PyObject* call_op(PyObject* self, PyObject* const* arguments, std::size_t flags, PyObject* names) {
     const Op& op = *reinterpret_cast<Op*>(self);
     const Py_ssize_t inputs = PyVectorcall_NARGS(flags), named = names != nullptr ? PyTuple_GET_SIZE(names) : 0;
@@ -170,7 +193,9 @@ PyObject* call_op(PyObject* self, PyObject* const* arguments, std::size_t flags,
     if (values.items() == nullptr) return PyErr_NoMemory();
     for (Py_ssize_t i = 0; i < inputs; ++i) {
         PyObject* const value = value_of(op, arguments[i]);
-        if (value == nullptr) return nullptr;
+        if (value == nullptr) {
+            return PyErr_Occurred() != nullptr ? nullptr : call_on_symbolic(self, arguments, flags, names);
+        }
         values.own(value);
     }
     for (Py_ssize_t i = inputs; i < inputs + named; ++i) values.own(Py_NewRef(arguments[i]));
@@ -291,6 +316,7 @@ void bind_ops(py::module_& module) {
     array_type = reinterpret_cast<PyTypeObject*>(py::object(numpy.attr("ndarray")).release().ptr());
     asarray = py::object(numpy.attr("asarray")).release().ptr();
     value_name = PyUnicode_InternFromString("value");
+    compute_name = PyUnicode_InternFromString("compute");
     tensor_base_type = reinterpret_cast<PyTypeObject*>(make_tensor_base_type().release().ptr());
     module.attr("TensorBase") = py::handle(reinterpret_cast<PyObject*>(tensor_base_type));
     module.attr("Op") = make_op_type();

@@ -169,11 +169,20 @@ class LossesAndUpdates(Weighted, CallHistory):
         around = [
             update for node in self.calls_around for update in node.layer.updates_of(node) if id(update.variable) in known
         ]
-        return [*made, *around, *(update for update, _ in self._added_updates if self.trainable or self.stateful)]
+        added = [update for layer, update, _ in self.all_added_updates() if layer.trainable or layer.stateful]
+        return [*made, *around, *added]
 
     def _nodes_of_calls(self, inputs: Any = None) -> list[Node]:
         """The calls of this layer, those on the given inputs only unless they are None. A model's own graph is not among them."""
         return [n for n in self._inbound_nodes if not n.own and (inputs is None or _reads(n.inputs, inputs))]
+
+    def all_added_updates(self) -> list[tuple[LossesAndUpdates, Assignment, Any]]:
+        """The symbolic updates of add_update of this layer and of the layers inside it: (layer, update, inputs). The layer is this
+        one if it is frozen.
+        """
+        members = [self] if self.self_contained else self.members()
+        adding = [layer for layer in members if layer._added_updates]
+        return [(layer if self.trainable else self, *added) for layer in adding for added in layer._added_updates]
 
     def updates_of(self, node: Node) -> list[Update]:
         """The updates of one call, the node."""
@@ -192,17 +201,17 @@ class LossesAndUpdates(Weighted, CallHistory):
         nodes = [] if inputs is None else self._nodes_of_calls(inputs)
         # Two calls of a model on the same tensors have the same.
         made = {id(update): update for node in nodes for update in self.updates_of(node)}
-        moves = self.trainable or self.stateful
-        return [*made.values(), *(update for update, own in self._added_updates if moves and _belong(own, inputs))]
+        added = [(layer, update) for layer, update, own in self.all_added_updates() if _belong(own, inputs)]
+        return [*made.values(), *(update for layer, update in added if layer.trainable or layer.stateful)]
 
-    def updates_added_for(self, nodes: Sequence[Node]) -> list[Assignment]:
-        """The symbolic updates of add_update for some calls, and those without inputs.
+    def updates_added_for(self, nodes: Sequence[Node]) -> list[tuple[LossesAndUpdates, Assignment]]:
+        """The symbolic updates of add_update for some calls, and those without inputs, with the layers that add them.
 
         Args:
             nodes: The calls.
         """
         given = [None, *(node.input_tensors for node in nodes)]
-        return [update for update, own in self._added_updates if any(_belong(own, inputs) for inputs in given)]
+        return [(by, update) for by, update, own in self.all_added_updates() if any(_belong(own, inputs) for inputs in given)]
 
     def get_losses_for(self, inputs: Any) -> list[Value]:
         """For None the penalties and losses without inputs; for a call's symbolic inputs those with these inputs, and those that

@@ -12,7 +12,7 @@ from lamella.core.types import Array
 from lamella.core.variable import Variable
 from lamella.graph.input import value_held
 from lamella.graph.layer import Layer
-from lamella.graph.losses_and_updates import Update, update_in
+from lamella.graph.losses_and_updates import LossesAndUpdates, Update, update_in
 from lamella.graph.plan import Plan
 from lamella.graph.run_losses import RunLosses
 from lamella.graph.symbolic import Node, Symbolic
@@ -39,7 +39,7 @@ class LayerGraph(GraphParts, Layer):
     # The calls of the model as it is now: a layer that is added to a Sequential makes it another one.
     _calls: tuple[Node, ...] = ()
     # The symbolic updates that the plans compute, with their layers.
-    _planned_updates: list[tuple[Layer, Assignment]]
+    _planned_updates: list[tuple[LossesAndUpdates, Assignment]]
 
     def _set_ends(self, inputs: list[Symbolic], outputs: list[Symbolic]) -> None:
         check_ends(inputs, outputs, placeholders=self.internal)
@@ -167,14 +167,15 @@ class LayerGraph(GraphParts, Layer):
         made = [update for node in self._graph.nodes if node.inputs for update in node.layer.updates_of(node)]
         return [*made, *(update for layer, update in self.symbolic_updates() if layer.trainable or layer.stateful)]
 
-    def symbolic_updates(self) -> list[tuple[Layer, Assignment]]:
+    def symbolic_updates(self) -> list[tuple[LossesAndUpdates, Assignment]]:
         """The symbolic updates of add_update that a run of this graph computes, with their layers."""
-        adding = [layer for layer in self.layers if layer._added_updates]
-        found: list[tuple[Layer, Assignment]] = [(self, update) for update, _ in self._added_updates]
-        for layer in adding:
+        found: list[tuple[LossesAndUpdates, Assignment]] = [(self, update) for update, _ in self._added_updates]
+        for layer in self.layers:
+            if isinstance(layer, LayerGraph) or not layer.all_added_updates():
+                continue
             nodes = [node for node in self._graph.nodes if node.layer is layer]
             # A model inside computes its own updates.
-            found += [(layer, u) for u in layer.updates_added_for(nodes)] if not isinstance(layer, LayerGraph) else []
+            found += [pair for pair in layer.updates_added_for(nodes) if not isinstance(pair[0], LayerGraph)]
         return found
 
     def notice_updates(self) -> None:

@@ -1,0 +1,130 @@
+"""Weights of lamella's layers that a script replaces by functions of Variables, as wrappers for weight normalization do."""
+
+import numpy as np
+import pytest
+
+from lamella import backend as K
+from lamella.layers import LSTM, Conv1D, Conv2D, Dense, DepthwiseConv2D, Layer
+from lamella.layers.wrappers import Wrapper
+from lamella.models import Sequential
+
+RNG = np.random.default_rng(8)
+
+
+class Scaled(Wrapper):
+    """A layer whose kernel is tanh(kernel) * scale, made once, in build."""
+
+    def build(self, input_shape=None):
+        self.layer.build(input_shape)
+        self.owner = getattr(self.layer, "cell", self.layer)
+        self.name_of_kernel = "depthwise_kernel" if isinstance(self.layer, DepthwiseConv2D) else "kernel"
+        self.kernel = getattr(self.owner, self.name_of_kernel)
+        self.scale = self.layer.add_weight("scale", (), initializer="ones")
+        setattr(self.owner, self.name_of_kernel, self.computed())
+        super().build()
+
+    def computed(self):
+        return K.tanh(self.kernel) * self.scale
+
+    def call(self, inputs):
+        return self.layer.call(inputs)
+
+    def compute_output_shape(self, input_shape):
+        return self.layer.compute_output_shape(input_shape)
+
+
+class ScaledInCall(Scaled):
+    """The same, computed anew in each call."""
+
+    def call(self, inputs):
+        setattr(self.owner, self.name_of_kernel, self.computed())
+        return self.layer.call(inputs)
+
+
+KINDS = {
+    "dense": (lambda: Dense(3, activation="relu"), (4,)),
+    "conv1d": (lambda: Conv1D(3, 2), (5, 2)),
+    "conv2d": (lambda: Conv2D(3, 2, padding="same"), (5, 4, 2)),
+    "depthwise": (lambda: DepthwiseConv2D(2), (5, 4, 2)),
+    "lstm": (lambda: LSTM(3, return_sequences=True), (5, 2)),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_kernel_made_in_build_is_trained(kind):
+    make, shape = KINDS[kind]
+    models = [Sequential([wrapper(make(), input_shape=shape)]) for wrapper in (Scaled, ScaledInCall)]
+    weights = [RNG.normal(size=w.shape) for w in models[0].get_weights()]
+    x, y = RNG.normal(size=(6, *shape)), RNG.normal(size=(6, *models[0].output_shape[1:]))
+    losses = []
+    for model in models:
+        model.set_weights(weights)
+        model.compile("sgd", "mse")
+        losses.append([model.train_on_batch(x, y) for _ in range(4)])
+    assert losses[0][-1] < losses[0][0]
+    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-5)
+    for one, other, before in zip(models[0].get_weights(), models[1].get_weights(), weights, strict=True):
+        assert not np.allclose(one, before, atol=1e-7)
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(models[0].predict(x), models[1].predict(x), rtol=1e-4, atol=1e-5)
+
+
+def test_gradients_and_values_of_a_computed_kernel():
+    x = RNG.normal(size=(4, 3)).astype("float32")
+    model = Sequential([Scaled(Dense(2, use_bias=False), input_shape=(3,))])
+    kernel, scale = model.layers[0].layer.trainable_weights
+    model.set_weights([RNG.normal(size=(3, 2)), 1.5])
+    np.testing.assert_allclose(model.predict(x), x @ np.tanh(kernel) * 1.5, rtol=1e-5)
+    slopes = K.function([model.input], K.gradients(K.sum(model.output), [kernel, scale]))([x])
+    steep = x.sum(0)[:, None] * np.ones((3, 2))
+    np.testing.assert_allclose(slopes[0], steep * 1.5 * (1 - np.tanh(kernel) ** 2), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(slopes[1], (steep * np.tanh(kernel)).sum(), rtol=1e-4)
+
+
+class Counted(Wrapper):
+    """A layer that adds to a weight of the layer inside, from build."""
+
+    def build(self, input_shape=None):
+        self.layer.build(input_shape)
+        self.steps = self.layer.add_weight("steps", (), initializer="zeros", trainable=False)
+        self.layer.add_update([K.update(self.steps, self.steps + 2)])
+        super().build()
+
+    def call(self, inputs):
+        return self.layer.call(inputs)
+
+    def compute_output_shape(self, input_shape):
+        return self.layer.compute_output_shape(input_shape)
+
+
+class Around(Layer):
+    """A layer that holds a Counted layer."""
+
+    def build(self, input_shape):
+        self.inner = Counted(Dense(2))
+        self.inner.build(input_shape)
+        super().build(input_shape)
+
+    def call(self, inputs):
+        return self.inner.call(inputs)
+
+    def compute_output_shape(self, input_shape):
+        return self.inner.compute_output_shape(input_shape)
+
+
+@pytest.mark.parametrize("make", [lambda: Counted(Dense(2), input_shape=(3,)), lambda: Around(input_shape=(3,))])
+def test_updates_added_to_the_layer_inside_are_made(make):
+    x, y = np.ones((4, 3)), np.ones((4, 2))
+    model = Sequential([make()])
+    model.compile("sgd", "mse")
+    layer = model.layers[0]
+    steps = layer.steps if isinstance(layer, Counted) else layer.inner.steps
+    assert float(steps) == 0 and len(model.updates) == len(layer.updates) == 1 and layer.get_updates_for(None) == layer.updates
+    model.fit(x, y, batch_size=2, epochs=2, verbose=0)
+    assert float(steps) == 8
+    model.evaluate(x, y, verbose=0)
+    assert float(steps) == 8
+    layer.trainable = False
+    model.compile("sgd", "mse")
+    model.fit(x, y, batch_size=2, verbose=0)
+    assert float(steps) == 8 and model.updates == layer.updates == []
