@@ -1,4 +1,9 @@
-"""Input(tensor=) of an array or a Variable: fit, evaluate and predict need no values for it. Source: Keras 2.2.5."""
+"""Input(tensor=) of an array, a Variable or a function of other inputs: fit, evaluate and predict need no values for it.
+
+Source: Keras 2.2.5.
+"""
+
+import pickle
 
 import numpy as np
 import pytest
@@ -111,3 +116,47 @@ def test_values_for_an_input_with_a_tensor_raise():
         model.predict(None)
     with pytest.raises(ValueError, match=r"Expected to see 1 array\(s\), but instead got the following list of 2"):
         beside(X).predict([X, OTHER])
+
+
+def computed(function):
+    """A model of an input and of another one that stands for a function of the first; the latter comes first."""
+    fed = Input((3,), name="fed")
+    made = Input(tensor=function(fed), name="made")
+    model = Model([made, fed], Dense(2, name="top")(Add()([made, fed])))
+    model.compile(SGD(lr=0.01), "mse")
+    return model
+
+
+def test_an_input_that_stands_for_a_function_of_another():
+    model = computed(lambda x: K.square(x) * K.cast(K.shape(x)[0], "float32"))
+    kernel = model.get_weights()[0]
+    assert model._feed_input_names == ["fed"] and model.input_names == ["made", "fed"]
+    want = np.concatenate([(n * OTHER[i : i + 4] ** 2 + OTHER[i : i + 4]) @ kernel for i, n in ((0, 4), (4, 4), (8, 2))])
+    for x in (OTHER, [OTHER], {"fed": OTHER}):
+        np.testing.assert_allclose(model.predict(x, batch_size=4), want, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(model.predict_on_batch(OTHER), (10 * OTHER**2 + OTHER) @ kernel, rtol=1e-4, atol=1e-4)
+    copy = pickle.loads(pickle.dumps(model))
+    np.testing.assert_allclose(copy.predict(OTHER, batch_size=4), want, rtol=1e-4, atol=1e-4)
+    history = model.fit(OTHER, Y, batch_size=2, epochs=5, verbose=0, validation_data=(OTHER, Y)).history
+    assert history["val_loss"][-1] < history["loss"][0]
+    generated = model.fit_generator(iter([(OTHER[:2], Y[:2])] * 4), steps_per_epoch=4, verbose=0).history["loss"]
+    assert np.isfinite(generated).all()
+
+
+def test_noise_that_is_an_input_is_drawn_in_each_batch():
+    model = computed(lambda x: K.random_normal((K.shape(x)[0], 3), stddev=2.0))
+    model.set_weights([np.eye(3, 2), np.zeros(2)])
+    noise = model.predict(np.zeros((1000, 3)))
+    assert abs(noise.std() - 2) < 0.2 and abs(noise.mean()) < 0.3
+    assert not np.array_equal(noise, model.predict(np.zeros((1000, 3))))
+
+
+def test_an_input_that_stands_for_a_function_of_variables():
+    v = K.variable(X)
+    x = Input(tensor=K.concatenate([v, v * 2], axis=0))
+    model = Model(x, Dense(2)(x))
+    kernel = model.get_weights()[0]
+    want = np.concatenate([X, 2 * X]) @ kernel
+    np.testing.assert_allclose(model.predict(None, steps=1), want, rtol=1e-5, atol=1e-5)
+    K.set_value(v, -X)
+    np.testing.assert_allclose(model.predict_on_batch([]), -want, rtol=1e-5, atol=1e-5)

@@ -28,8 +28,8 @@ class InputLayer(Layer, self_contained=True):
         batch_input_shape: Shape with the batch axis, instead of the two arguments before.
         dtype: Name of the dtype; None for floatx, or for the dtype of input_tensor.
         input_tensor: A symbolic tensor, array or Variable for which the input stands. K.function and K.gradients compute it if
-            they get no value for the input. fit, evaluate and predict take no values for an array or a Variable; configs and
-            copies have a usual input instead. For a symbolic tensor they need values, as for any other input.
+            they get no value for the input. fit, evaluate and predict take no values for it, unless it is a symbolic tensor that
+            depends on a tensor which is no input of the model. Configs and copies have a usual input instead.
         sparse: Stored in the config, as in Keras. Arrays are dense here.
         name: Name of the layer; None for a default name.
 
@@ -37,7 +37,7 @@ class InputLayer(Layer, self_contained=True):
         TypeError: input_tensor is not a tensor.
         ValueError: No shape is given, or two.
 
-    Source: Keras 2.2.5 keras/engine/input_layer.py, where fit and predict take no values for a symbolic tensor either.
+    Source: Keras 2.2.5 keras/engine/input_layer.py, where no symbolic tensor takes values.
     """
 
     is_input = True
@@ -147,3 +147,10 @@ def value_held(x: Symbolic) -> Array | Variable | None:
     """The array or Variable that an Input stands for, if `x` is such a one."""
     layer = x._keras_history[0]
     return layer.source if isinstance(layer, InputLayer) else None
+
+
+def tensor_held(x: Symbolic) -> Symbolic | None:
+    """The symbolic tensor that an Input stands for, if `x` is such a one."""
+    layer = x._keras_history[0]
+    before = layer._inbound_nodes[0].inputs if isinstance(layer, InputLayer) else []
+    return before[0] if before else None

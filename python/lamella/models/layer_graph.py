@@ -10,10 +10,11 @@ from lamella.core.graphs import Assignment
 from lamella.core.shapes import Shape
 from lamella.core.types import Array
 from lamella.core.variable import Variable
-from lamella.graph.input import value_held
+from lamella.graph.input import tensor_held, value_held
 from lamella.graph.layer import Layer
 from lamella.graph.losses_and_updates import LossesAndUpdates, Update, update_in
 from lamella.graph.plan import Plan
+from lamella.graph.run import GraphRun
 from lamella.graph.run_losses import RunLosses
 from lamella.graph.symbolic import Node, Symbolic
 from lamella.graph.trace import Graph, check_ends, trace, unique_names
@@ -29,8 +30,8 @@ class LayerGraph(GraphParts, Layer):
     first_node = 1
     internal = False  # made by lamella for a run: inputs may be of K.placeholder, and layers may have the same name
     _traced: Graph | None = None
-    # The inputs that have their own value, by their indices in `inputs`.
-    _held: Mapping[int, Array | Variable] = {}
+    # The inputs that have their own value or are computed from other inputs, by their indices in `inputs`.
+    _held: Mapping[int, Array | Variable | GraphRun] = {}
     # The plans that run this graph, by (frozen, masked); _plan is that of (False, False). Each is made at its first use.
     _plans: dict[tuple[bool, bool], Plan]
     _plan: Plan | None = None
@@ -46,7 +47,7 @@ class LayerGraph(GraphParts, Layer):
         self.inputs, self.outputs = inputs, outputs
         self.input_names = [x._keras_history[0].name for x in inputs]
         self.output_names = unique_names([x._keras_history[0].name for x in outputs])
-        self._held = {i: value for i, x in enumerate(inputs) if (value := value_held(x)) is not None}
+        self._held = _not_fed(inputs)
         self._plans = {}
         self._plan = None
         self._traced = None
@@ -219,3 +220,22 @@ class LayerGraph(GraphParts, Layer):
     def _by_layer(self) -> list[Variable]:
         """The weights in the order of get_weights and set_weights: layer by layer."""
         return [w for layer in self.layers for kind in layer.weights_by_kind() for w in kind]
+
+
+def _not_fed(inputs: Sequence[Symbolic]) -> dict[int, Array | Variable | GraphRun]:
+    """What gives the values of the inputs for which fit, evaluate and predict take none, by their indices."""
+    found: dict[int, Array | Variable | GraphRun] = {}
+    standing: dict[int, Symbolic] = {}
+    for i, x in enumerate(inputs):
+        value, tensor = value_held(x), tensor_held(x)
+        if value is not None:
+            found[i] = value
+        elif tensor is not None:
+            standing[i] = tensor
+    fed = [x for i, x in enumerate(inputs) if i not in found and i not in standing]
+    for i, tensor in standing.items():
+        try:
+            found[i] = GraphRun(fed, [tensor])
+        except ValueError:  # it depends on a tensor that is no input of the model
+            return {i: each for i, each in found.items() if not isinstance(each, GraphRun)}
+    return found

@@ -25,6 +25,7 @@ from lamella.graph.input import Input
 from lamella.graph.layer import MaskNotSupported, known_masks, takes_mask
 from lamella.graph.masked_plan import MaskedPlan, plan_kind
 from lamella.graph.plan import Plan
+from lamella.graph.run import GraphRun
 from lamella.graph.run_losses import running
 from lamella.graph.symbolic import Node, Symbolic, masks_of_nodes
 from lamella.graph.trace import trace
@@ -89,7 +90,7 @@ class Network(Stored, GraphLosses, self_contained=True):
             plan = self._plan = self._planned(frozen=False)
         if self._loss_lists:
             self.forget_losses()
-        given = self._with_held(inputs) if self._held else inputs
+        given = self._with_held(inputs, training) if self._held else inputs
         noted = Updates() if updates is None else updates
         scope = Scope((current, "training", training), (pending, "updates", noted), (running, "calls", ()))
         try:
@@ -123,13 +124,20 @@ class Network(Stored, GraphLosses, self_contained=True):
         calls = Counter(id(node.layer) for node in nodes)
         shown = [node for node in nodes if calls[id(node.layer)] == 1 and len(node.outputs) == 1]
         plan = plan_kind(nodes, masked=self.makes_masks)(nodes, self.inputs, [node.outputs[0] for node in shown])
-        values = Scope((current, "training", False), (pending, "updates", Updates())).run(plan, self._with_held(inputs), False)
+        values = Scope((current, "training", False), (pending, "updates", Updates())).run(
+            plan, self._with_held(inputs, False), False
+        )
         return {node.layer.name: value for node, value in zip(shown, values)}
 
-    def _with_held(self, fed: Sequence[Value]) -> list[Value]:
+    def _with_held(self, fed: Sequence[Value], training: bool) -> list[Value]:
         """The values of all inputs."""
-        values = iter(fed)
-        return [value_of(self._held[i]) if i in self._held else next(values) for i in range(len(self.inputs))]
+        values, found = iter(fed), list[Value]()
+        for i in range(len(self.inputs)):
+            held = self._held.get(i)
+            found.append(
+                next(values) if held is None else held(fed, training)[0] if isinstance(held, GraphRun) else value_of(held)
+            )
+        return found
 
     def build_from(self, inputs: Sequence[Value]) -> None:
         """Build a model without input shape from the shapes of data. A graph has its shapes already."""
