@@ -36,7 +36,8 @@ def names(directory):
     return {path.name for path in directory.iterdir()}
 
 
-def test_a_file_is_the_old_or_the_new_one(tmp_path):
+@pytest.mark.parametrize("old", [OLD, b""])
+def test_a_file_is_the_old_or_the_new_one(tmp_path, old):
     path = tmp_path / "file"
 
     def run():
@@ -44,8 +45,8 @@ def test_a_file_is_the_old_or_the_new_one(tmp_path):
 
     for _ in at_each_bytecode(run, 10_000):
         assert names(tmp_path) <= {"file"}
-        assert path.read_bytes() in (OLD, NEW)
-        path.write_bytes(OLD)
+        assert path.read_bytes() in (old, NEW)
+        path.write_bytes(old)
 
 
 def test_a_check_of_the_path_leaves_nothing(tmp_path):

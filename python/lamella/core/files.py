@@ -1,4 +1,5 @@
-"""Writes files so that they are always complete: into a temporary file, which is flushed and renamed to the path.
+"""Writes files so that they are always complete: into a temporary file, which is flushed and renamed to the path. Only an empty
+file is written in place.
 
 Also makes temporary directories.
 """
@@ -25,7 +26,9 @@ def replace_file(path: Path, data: bytes | bytearray | memoryview) -> None:
     """Write `data` to `path`. At any time, also after an error or interrupt, the file is the complete old or new one.
 
     A symbolic link is followed. The permissions of a replaced file are kept. If the path is not a regular file, for example a
-    pipe, it is written to directly. Temporary files that a killed process left for the same path are removed.
+    pipe, it is written to directly. So is an empty file, when the data are already on the disk as the temporary file: scripts
+    save to the name of an open tempfile.NamedTemporaryFile and read the result from it. Temporary files that a killed process
+    left for the same path are removed.
 
     Args:
         path: The path.
@@ -36,20 +39,21 @@ def replace_file(path: Path, data: bytes | bytearray | memoryview) -> None:
     """
     target = os.path.realpath(os.fsdecode(path))
     try:
-        mode = _mode(target)
-        if mode is not None and not stat.S_ISREG(mode):
+        old = _status(target)
+        if old is not None and not stat.S_ISREG(old.st_mode):
             with open(target, "wb") as device:
                 device.write(data)
             return
         _remove_strays(target)
 
         def write(file: BinaryIO, name: str) -> None:
-            if mode is not None:
-                os.fchmod(file.fileno(), stat.S_IMODE(mode))
+            if old is not None:
+                os.fchmod(file.fileno(), stat.S_IMODE(old.st_mode))
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-            os.replace(name, target)
+            if old is None or old.st_size or not _fill(target, data):
+                os.replace(name, target)
 
         _with_temporary(target, write)
         _sync(os.path.dirname(target))
@@ -69,10 +73,10 @@ def check_target(path: Path) -> None:
     if "\0" in name:
         raise ValueError(f"expected a path without NUL characters, got {name!r}")
     target = os.path.realpath(name)
-    mode = _mode(target)
-    if mode is not None and stat.S_ISDIR(mode):
+    status = _status(target)
+    if status is not None and stat.S_ISDIR(status.st_mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), name)
-    if mode is not None and not stat.S_ISREG(mode):
+    if status is not None and not stat.S_ISREG(status.st_mode):
         return
     try:
         _with_temporary(target, lambda file, name: None)
@@ -80,12 +84,29 @@ def check_target(path: Path) -> None:
         raise OSError(error.errno, error.strerror, name) from error
 
 
-def _mode(target: str) -> int | None:
-    """The mode of a file, or None if it does not exist."""
+def _status(target: str) -> os.stat_result | None:
+    """The status of a file, or None if it does not exist."""
     try:
-        return os.stat(target).st_mode
+        return os.stat(target)
     except FileNotFoundError:
         return None
+
+
+def _fill(target: str, data: bytes | bytearray | memoryview) -> bool:
+    """Write into an empty file. False if that fails: the file is empty then, and the temporary file replaces it."""
+    try:
+        with open(target, "r+b", buffering=0) as file:
+            try:
+                rest = memoryview(data).cast("B")
+                while rest:
+                    rest = rest[file.write(rest) :]
+                os.fsync(file.fileno())
+            except BaseException:
+                file.truncate(0)
+                raise
+    except OSError:
+        return False
+    return True
 
 
 class Removing:
