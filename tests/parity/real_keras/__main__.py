@@ -24,7 +24,7 @@ ROOMS = sorted(p.stem for p in HERE.glob("*.py") if "\ndef cases(" in p.read_tex
 
 def outcomes(command, environment, room, options, file):
     arguments = [*command, room, str(options.seed), str(options.count), str(file)]
-    subprocess.run(arguments, env=os.environ | environment, check=True, cwd=file.parent)
+    subprocess.run(arguments, env=os.environ | environment, check=True)
     return pickle.loads(file.read_bytes())
 
 
@@ -53,7 +53,8 @@ def compare(room, options, work):
         lines = [line for line in lines if not any(is_decided(line, parts) for parts in decided)]
         differing += bool(lines)
         print(*lines, sep="\n", end="\n" if lines else "")
-    print(f"{room}: {len(expected)} programs, {differing} differ")
+    raising = sum("raised" in expected[name] and "raised" in actual[name] for name in expected)
+    print(f"{room}: {len(expected)} programs, {differing} differ" + (f", {raising} raise with both" if raising else ""))
     return differing
 
 

@@ -1,7 +1,6 @@
 """Layers and models that are called several times, on masked and plain inputs: get_*_at, losses and updates for inputs, messages."""
 
-from graphs import without_scopes
-from parts import attempt, each, one_of, results_of
+from parts import attempt, each, names_and_shapes, one_of, results_of
 
 DECIDED = {
     "'message': 'Layer model_": "input and output of a model remain its own when it is called again",
@@ -86,7 +85,7 @@ def program(what, number, calls, x, seed):
 
         layer = layer_of(what, number)
         entries = [layers.Input(part.shape[1:]) for part in x]
-        fed, outputs = [], []
+        fed, outputs, sources = [], [], []
         for how, which in calls:
             tensor = entries[which]
             if how == "masked":
@@ -94,14 +93,15 @@ def program(what, number, calls, x, seed):
             elif how == "scaled":
                 tensor = layers.Activation("sigmoid")(tensor)
             elif how == "own" and outputs and what in ("Norm", "Lambda", "Dropout"):
-                tensor = outputs[-1]
+                tensor, which = outputs[-1], sources[-1]
             fed.append(tensor)
             outputs.append(layer(tensor))
+            sources.append(which)
         result = {"before a model": at_nodes(layer, fed)}
-        used = sorted({which for _, which in calls})
+        used = sorted(set(sources))
         ends = [layers.GlobalMaxPooling1D()(layers.Lambda(lambda v: v * 1.0)(y)) for y in outputs]
         model = models.Model([entries[i] for i in used], layers.concatenate(ends) if len(ends) > 1 else ends[0])
-        few = models.Model(entries[calls[-1][1]], outputs[-1])
+        few = models.Model(entries[sources[-1]], outputs[-1])
         # Of two calls on one tensor, Keras counts the losses and updates of both for each.
         once = len({("plain" if how == "own" else how, which) for how, which in calls}) == len(calls)
         result["of models"] = [
@@ -117,12 +117,12 @@ def program(what, number, calls, x, seed):
         for name, m in (("model", model), ("few", few)):
             result[f"{name} on"] = attempt(lambda m=m: at_nodes(m))
         result["mask"] = attempt(lambda: few.compute_mask(few.inputs[0], None) is None)
-        outer = layers.Input(x[calls[-1][1]].shape[1:])
+        outer = layers.Input(x[sources[-1]].shape[1:])
         again = few(outer)
         result["after"] = [at_nodes(layer), at_nodes(few), shape_of(again)]
         more = models.Model(outer, again)
-        result["more"] = [len(more.losses), len(more.updates), more.predict(x[calls[-1][1]]).shape]
-        result["weights"] = without_scopes(model.weights)
+        result["more"] = [len(more.losses), len(more.updates), more.predict(x[sources[-1]]).shape]
+        result["weights"] = names_and_shapes(model.weights)
         result["results"] = results_of(model, [x[i] for i in used] if len(used) > 1 else x[used[0]], seed)
         if what in ("Norm", "Spread", "Model"):  # TensorFlow leaves the order of several updates to chance
             del result["results"]["weights"], result["results"]["after"]

@@ -82,7 +82,9 @@ def program(name, seed):
         if change == 0:
             K.set_value(optimizer.lr, 0.02)
         elif change == 1:
-            optimizer.set_weights([w + 0.1 * np.abs(w) for w in optimizer.get_weights()])
+            # Not the count of steps of Nadam: its momentum schedule follows the count in lamella, in Keras the number of steps.
+            kept = [w if name == "Nadam" and np.ndim(w) == 0 else w + 0.1 * np.abs(w) for w in optimizer.get_weights()]
+            optimizer.set_weights(kept)
         elif change == 2:
             model.layers[1].trainable = True
             model.compile(optimizer, "mae")

@@ -7,6 +7,7 @@ arguments, imports keras as any script, and returns what is compared: arrays, nu
 import contextlib
 import importlib
 import io
+import os
 import pickle
 import sys
 import warnings
@@ -55,11 +56,13 @@ def main(keras, room, seed, count, file):
         import lamella
 
         lamella.install_as_keras()
+    file = Path(file).resolve()
+    os.chdir(file.parent)  # for the files that programs write
     cases = importlib.import_module(room).cases(np.random.RandomState(int(seed)), int(count))
     outcomes = {}
     for name, program in cases:
         outcomes[name] = outcome(program)
-    Path(file).write_bytes(pickle.dumps(outcomes))
+    file.write_bytes(pickle.dumps(outcomes))
 
 
 if __name__ == "__main__":

@@ -2,10 +2,11 @@
 
 import numpy as np
 from graphs import without_scopes
-from parts import attempt, facts_of, one_of, results_of, set_random_weights
+from parts import attempt, facts_of, names_and_shapes, one_of, results_of, set_random_weights
 
 DECIDED = {
     "supports_masking: False in Keras, True here": "an attribute of Bidirectional that nothing reads, as it has its own masks",
+    ("cell.config.cells[", ".config.name: "): "GRU, LSTM and SimpleRNN are their own cells, which take no names",
     "reverse_state_order: only in lamella": "StackedRNNCells has all arguments in its config",
 }
 MERGES = "concat", "sum", "mul", "ave"
@@ -159,7 +160,7 @@ def program(shape, x, masked, free, again, seed):
         )
         result["computed"] = attempt(layer.compute_output_shape, (None, *shape))
         result["results"] = results_of(model, x, seed)
-        result["order"] = without_scopes(model.weights), [np.shape(w) for w in layer.get_weights()]
+        result["order"] = names_and_shapes(model.weights), [np.shape(w) for w in layer.get_weights()]
         model.summary()  # after a switch Keras adds what compile saw as trainable to what is frozen now
         result["switched"] = switched(model, layer)
         result["inner"] = attempt(lambda: [layer.layer.name, layer.layer.input_shape, layer.layer.output_shape])
