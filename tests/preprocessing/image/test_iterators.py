@@ -264,6 +264,17 @@ def test_validation_and_prediction_leave_the_iterator_where_it_is():
     lone.predict_generator(Numbered(6, 2, False, 7))
 
 
+def test_a_script_asks_for_a_new_order():
+    """Generators that mix two iterators reset both before a pass, and make a new order by the private name of Keras."""
+    iterator, orders = Numbered(20, 6, True, 7), []
+    for _ in range(3):
+        iterator.reset()
+        iterator._set_index_array()
+        orders.append(np.concatenate([iterator.next()[0][:, 0] for _ in range(len(iterator))]))
+    assert all(np.array_equal(np.sort(order), np.arange(20)) for order in orders)
+    assert len({tuple(order) for order in orders}) == 3 and iterator.epoch == 3
+
+
 def test_the_pass_of_a_thread_ends_with_the_batch():
     iterator = Numbered(6, 6, True, 7)
     other = within_pass(5, iterator.__getitem__, 0)[0]

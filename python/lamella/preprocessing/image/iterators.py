@@ -88,6 +88,10 @@ class Iterator(Sequence):
         self.epoch += 1
         self._begun = False
 
+    def _set_index_array(self) -> None:
+        """Begin the next pass, with a new order if `shuffle` is True. Generators of scripts that join iterators call it."""
+        self.on_epoch_end()
+
     def reset(self) -> None:
         """Iterate from the first batch again: of the next pass if this one has given a batch, else of this one."""
         self.batch_index = 0
