@@ -12,6 +12,7 @@ from lamella.core.configurable import Config
 from lamella.core.types import Value
 from lamella.graph.layer import Layer
 from lamella.graph.run_losses import RunLosses
+from lamella.graph.set_in_calls import SetInCall
 from lamella.graph.symbolic import Node, Symbolic, node_of
 from lamella.ops.reduce import sum as sum_of
 
@@ -104,6 +105,6 @@ def total_of(values: list[Any]) -> Value:
 
 
 def last_value_of(x: Symbolic) -> Value | None:
-    """The value that x had in the last run of its model, if it is an entry of model.losses, else None."""
+    """The value that x had in the last run of its model, if it is an entry of model.losses or what a `call` stored, else None."""
     layer = node_of(x).layer
-    return layer.last_value() if isinstance(layer, AddedLosses) else None
+    return layer.last_value() if isinstance(layer, (AddedLosses, SetInCall)) else None

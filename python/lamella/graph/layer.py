@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -113,6 +113,8 @@ class Layer(LossesAndUpdates, Configurable, Asking):
     phase_given: bool | None = None  # the uses_learning_phase that a script set
     has_functions: bool = False  # whether its call calls functions of scripts
     shape_follows_call = False  # whether compute_output_shape reads attributes that call sets
+    # The attributes that calls set and that are tensors of the graph, with their values before; see graph/set_in_calls.py.
+    set_in_calls: Mapping[str, Any] = {}
     # Other layers of the graph whose weights it reads, in addition to the layers inside it.
     layers_read: Sequence[Layer] = ()
     # Arguments of a base class's constructor that the class itself gives, so that they are not in its config.
@@ -384,6 +386,8 @@ class Layer(LossesAndUpdates, Configurable, Asking):
         shapes = [x.shape if single else tuple(x.shape) for x in tensors]
         self._prepare(shapes, [x.dtype for x in tensors], single, in_graph=True)
         trial = CallTrial(self, tensors, single, arguments, beside, outside, again)
+        had = self._begin_call()
+        attributes = {} if self.self_contained else dict(vars(self))
         shape = trial.output_shapes() if not self.self_contained else None
         if shape is None:
             try:
@@ -422,7 +426,30 @@ class Layer(LossesAndUpdates, Configurable, Asking):
             may_mask=may_mask,
         )
         self._inbound_nodes.append(node)
+        if not self.self_contained and not of_lamella(type(self)):
+            self._note_attributes(node, trial, attributes, had)
         return outputs if several else outputs[0]
+
+    def _begin_call(self) -> dict[str, Any]:
+        from lamella.graph.set_in_calls import begin  # which imports this file
+
+        return begin(self) if self.set_in_calls else {}
+
+    def _note_attributes(self, node: Node, trial: CallTrial, before: dict[str, Any], had: dict[str, Any]) -> None:
+        """Let attributes that `call` has set in trials be tensors of the graph, as in Keras."""
+        from lamella.graph.set_in_calls import changed, end, make_symbolic
+
+        names = changed(self, before)
+        specs = trial.shapes_of_attributes(names) if names else None
+        end(self, had)
+        if specs is not None:
+            make_symbolic(node, names, specs, before)
+
+    def call_aside(self, call: Callable[[], Value]) -> Value:
+        """A call that changes no attribute which is a tensor of the graph."""
+        from lamella.graph.set_in_calls import within
+
+        return within(self, call) if self.set_in_calls else call()
 
     def _as_given(self, shapes: list[Shape], single: bool) -> Any:
         """What build and compute_output_shape get. As in Keras, a list of one tensor has one shape in layers of scripts."""

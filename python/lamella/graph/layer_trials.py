@@ -24,7 +24,7 @@ from lamella.graph.arguments import fill, placed
 from lamella.graph.inner_gradients import call_asking, with_inputs_again
 from lamella.graph.run_losses import RunLosses
 from lamella.graph.symbolic import Node, Symbolic, mask_of, node_of
-from lamella.graph.trial import shapes_of, specs_of_call
+from lamella.graph.trial import Specs, shapes_of, specs_of_call
 
 # A call that only counts outputs gets at most so many numbers: on large images it would take seconds.
 _LARGEST = 2**22
@@ -123,6 +123,23 @@ class CallTrial:
         finally:
             _end(self.layer, outer)
 
+    def shapes_of_attributes(self, names: Sequence[str]) -> Specs | None:
+        """Shape and dtype of attributes that `call` sets; None if a trial fails."""
+        called = self._call()
+
+        def call(inputs: list[Value]) -> list[Value]:
+            called(inputs)
+            return [getattr(self.layer, name) for name in names]
+
+        outer, pending.updates = pending.updates, Updates()
+        try:
+            with phase(False):
+                return shapes_of(call, [(x.shape, x.dtype) for x in self._reads], f"Layer {self.layer.name}")
+        except Exception:  # of a user's code, which may be right for other values than zeros
+            return None
+        finally:
+            _end(self.layer, outer)
+
     @property
     def _reads(self) -> list[Symbolic]:
         return [*self.tensors, *self.beside, *self.outside]
@@ -212,7 +229,8 @@ def _call_on_ones(layer: Any, node: Node, *, training: bool) -> None:
     outside = dict(zip(node.outside, map(for_user, ones[count + len(node.beside) :])))
     with phase(training if node.phase is None else node.phase), Scope((pending, "outside", outside), (pending, "trying", True)):
         called = with_inputs_again(node.again, layer.call)
-        call_asking(layer, called, ones[0] if node.single else ones[:count], **arguments)
+        run = functools.partial(call_asking, layer, called, ones[0] if node.single else ones[:count], **arguments)
+        layer.call_aside(run)
 
 
 def _filled(make: Callable[..., Value], x: Symbolic) -> Value:

@@ -18,6 +18,7 @@ from lamella.graph.arguments import Template, fill, placed
 from lamella.graph.inner_gradients import call_asking, with_inputs_again
 from lamella.graph.layer import Layer, takes_training
 from lamella.graph.run_losses import call_within
+from lamella.graph.set_in_calls import storing
 from lamella.graph.symbolic import Node, Symbolic
 
 # (call, passes training, input slots, output slots). A single slot is an int, which saves a list in each call.
@@ -124,6 +125,8 @@ def _bind(node: Node, frozen: bool) -> tuple[Callable[..., Value], bool]:
     cls: type = type(layer)
     if not of_lamella(cls):
         call = functools.partial(_users, call)
+    if node.stored is not None:
+        call = functools.partial(storing, node, call)
     call = with_inputs_again(node.again, call)
     takes = takes_training(cls)
     if takes and node.phase is not None and arguments.get("training") is None:

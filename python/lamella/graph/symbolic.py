@@ -124,6 +124,8 @@ class Node:
     again: Any = None
     made_in_run: bool = field(default_factory=computing, init=False)
     made: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
+    # What the last run of the call set in attributes, see graph/set_in_calls.py; None if it sets none.
+    stored: Any = field(default=None, init=False, repr=False)
     # Made at the first use: otherwise nodes of masks would be added to graphs that do not need them.
     _masks: list[Any] | None = field(default=None, init=False, repr=False)
     # The type and the input of the activation, found at the first use; False without an activation. See Symbolic.op.
@@ -144,7 +146,8 @@ class Node:
             _readers.setdefault(x, weakref.WeakKeyDictionary())[self] = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return vars(self) | {"_masks": None, "alone": None, "last_op": None, "added": {}}
+        state = vars(self) | {"_masks": None, "alone": None, "last_op": None, "added": {}}
+        return state if self.stored is None else state | {"stored": {}}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
