@@ -16,7 +16,7 @@ from bench.run import SUITES
 from lamella import _kernels
 
 # These are compared with the peak of one core, or have too little work for two.
-ONE_THREAD = ("gemm", "conv", "depthwise", "local_conv", "steps")
+ONE_THREAD = ("gemm", "matmul", "conv", "depthwise", "local_conv", "steps")
 # These can be measured in CPU time, on one thread.
 CPU_TIMED = (*ONE_THREAD, "torch", "narrow", "recurrent", "embedding", "augmentation", "folder", "blocks")
 # For all contenders of `recurrent`: malloc keeps freed memory, as lamella's pool does, so that the next call has no page faults.
@@ -78,7 +78,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--threads",
         type=positive,
-        help="for every contender; default: all CPUs, but 1 for gemm, conv, depthwise, local_conv and steps",
+        help="for every contender; default: all CPUs, but 1 for gemm, matmul, conv, depthwise, local_conv and steps",
     )
     parser.add_argument(
         "--targets",

@@ -21,6 +21,7 @@ SUITES = {
     "torch": "bench.torch_steps",
     "narrow": "bench.narrow_steps",
     "gemm": "bench.kernels.gemm",
+    "matmul": "bench.kernels.matmul",
     "conv": "bench.kernels.conv",
     "depthwise": "bench.kernels.depthwise",
     "local_conv": "bench.kernels.local_conv",

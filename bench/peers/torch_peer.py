@@ -19,12 +19,12 @@ FORMATS = {"torch channels_last": torch.channels_last, "torch contiguous": torch
 
 
 def multiply(left: Array, right: Array, wanted: Reference, amount: float) -> list[Contender]:
-    """torch.mm into a given tensor; a transposed argument stays a view, as in torch's own backward pass."""
+    """torch.mm, or torch.bmm of batches, into a given tensor; a transposed factor stays a view, as in torch's autograd."""
     a, b = torch.from_numpy(left), torch.from_numpy(right)
-    out = torch.empty(wanted.shape)
+    out, product = torch.empty(wanted.shape), torch.mm if left.ndim == 2 else torch.bmm
 
     def run() -> None:
-        torch.mm(a, b, out=out)
+        product(a, b, out=out)
 
     def error() -> float:
         run()

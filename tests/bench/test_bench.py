@@ -28,7 +28,7 @@ from bench.harness import (
     spread_of,
     turns,
 )
-from bench.kernels import conv, depthwise, gemm, local_conv, optimizers
+from bench.kernels import conv, depthwise, gemm, local_conv, matmul, optimizers
 from bench.remote import Remote
 
 ROOT = Path(__file__).parents[2]
@@ -88,6 +88,14 @@ def test_local_convolution_meets_its_reference(layer):
         ours = local_conv.case(layer, direction, Plan(threads=1)).contenders[0]
         assert ours.error() < 1e-5
         assert ours.amount == 2 * layer.images * layer.places * layer.terms * layer.filters
+
+
+@pytest.mark.parametrize("order", matmul.ORDERS)
+def test_products_of_batches_meet_their_reference(order):
+    for shape in ((3, 4, 5, 6), (7, 1, 20, 1)):
+        ours, numpy = matmul.case(shape, order, Plan(threads=1)).contenders[:2]
+        assert ours.error() < 1e-5 and numpy.error() < 1e-5
+        assert ours.amount == numpy.amount == 2 * np.prod(shape)
 
 
 def test_ratio_divides_round_by_round_not_median_by_median():

@@ -118,6 +118,7 @@ def calls(dtype):
     yield "local_conv_backward_weights", (a(*images), a(*maps), window, 0, a(*weights), a(*places, 18))
     yield "dense_forward", (a(*rows), a(c, 65), a(65), 1, a(ROWS, 65))
     yield "dense_backward", (a(*rows), a(c, 65), a(ROWS, 65), a(ROWS, 65), *(a(*s) for s in ((ROWS, 65), rows, (c, 65), (65,))))
+    yield "matmul", (a(ROWS, 3, c), a(ROWS, 5, c), 0, 1, a(ROWS, 3, 5))
     yield from recurrent(a, (rng.random((50, 7)) < 0.7).astype(np.uint8))
     yield from image_batches(a, rng)
     matrices = [[a(300, 230), a(3), a(40, 3, 5), a(4, 200, 100)] for _ in range(3)]

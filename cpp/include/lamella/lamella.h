@@ -570,6 +570,13 @@ LAMELLA_API lamella_status lamella_dense_backward_f32(const lamella_f32* x, cons
         const lamella_f32* dy, const lamella_f32* dz, const lamella_f32* dx, const lamella_f32* dw, const lamella_f32* dbias);
 LAMELLA_API lamella_status lamella_dense_backward_f64(const lamella_f64* x, const lamella_f64* w, const lamella_f64* y,
         const lamella_f64* dy, const lamella_f64* dz, const lamella_f64* dx, const lamella_f64* dw, const lamella_f64* dbias);
+// --- matmul: a [B, M, K], b [B, K, N], y [B, M, N] -------------------------------------------------------
+// y_i = a_i b_i for each i of the batch. A transposed factor is [B, K, M] or [B, N, K].
+// Writes y.
+LAMELLA_API lamella_status lamella_matmul_f32(const lamella_f32* a, const lamella_f32* b, int64_t transposed_a,
+        int64_t transposed_b, const lamella_f32* y);
+LAMELLA_API lamella_status lamella_matmul_f64(const lamella_f64* a, const lamella_f64* b, int64_t transposed_a,
+        int64_t transposed_b, const lamella_f64* y);
 // --- convolution on 1 to 3 axes: x [N, ..., C], w [..., C, K], bias [K] or absent, y [N, ..., K] ----------
 // The window has the sizes of w; the padding after the last element follows from y. y = sum x w + bias, then max(y, 0) if relu.
 // Writes y.

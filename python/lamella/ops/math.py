@@ -8,6 +8,7 @@ import numpy as np
 
 from lamella import _kernels
 from lamella.core.config import floatx
+from lamella.core.shapes import count
 from lamella.core.types import Array
 from lamella.ops.activations import exponential
 from lamella.ops.arrays import contiguous, empty_like, unbroadcast
@@ -119,18 +120,26 @@ def matmul(a: Array, b: Array) -> tuple[Array, Backward]:
 
 
 def _product(a: Array, b: Array) -> Array:
-    """The product, by the dense kernel for each matrix; of integers by NumPy."""
+    """The product, by the kernel; of integers by NumPy."""
     if a.dtype != b.dtype or a.dtype not in (np.float32, np.float64):
         whole: Array = np.matmul(a, b)
         return whole
     stack = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
-    (m, k), n = a.shape[-2:], b.shape[-1]
-    left = np.broadcast_to(a, (*stack, m, k)).reshape(-1, m, k)
-    right = np.broadcast_to(b, (*stack, k, n)).reshape(-1, k, n)
-    y, no_bias = empty_like(a, (len(left), m, n)), np.empty(0, a.dtype)
-    for one, other, product in zip(left, right, y):
-        _kernels.dense_forward(contiguous(one), contiguous(other), no_bias, False, product)
-    return y.reshape(*stack, m, n)
+    left, left_transposed = _factor(a, stack)
+    right, right_transposed = _factor(b, stack)
+    y = empty_like(a, (len(left), a.shape[-2], b.shape[-1]))
+    _kernels.matmul(left, right, left_transposed, right_transposed, y)
+    return y.reshape(*stack, *y.shape[1:])
+
+
+def _factor(x: Array, stack: tuple[int, ...]) -> tuple[Array, bool]:
+    """The matrices of x, broadcast to `stack`, as [B, rows, columns]; or [B, columns, rows] and True, if that needs no copy."""
+    if x.shape[:-2] != stack:
+        x = np.broadcast_to(x, (*stack, *x.shape[-2:]))
+    transposed = not x.flags.c_contiguous and x.swapaxes(-1, -2).flags.c_contiguous
+    if transposed:
+        x = x.swapaxes(-1, -2)
+    return contiguous(x).reshape(count(stack), *x.shape[-2:]), transposed
 
 
 @differentiable

@@ -1,0 +1,45 @@
+// Products of two batches of matrices. a [B, M, K] or [B, K, M], b [B, K, N] or [B, N, K], y [B, M, N].
+#pragma once
+#include "kernels/multiply/gemm.inl.h"
+#include "kernels/rows.h"
+
+namespace lamella {
+namespace {
+
+// rows [B, N, K], vectors [B, K], y [B, N]: a tile would compute one column of a vector's width.
+template <class T>
+void multiply_vectors(const T* rows, const T* vectors, Int batch, Int n, Int k, T* y) {
+    for_rows({batch * n, k}, [&](Int i) {
+        const T *const row = rows + i * k, *const vector = vectors + i / n * k;
+        y[i] = sum_long<T>(k, [=](Int at, Int part) { return load(row + at, part) * load(vector + at, part); });
+    });
+}
+
+template <class T>
+Status matmul(In<T> a, In<T> b, Int transposed_a, Int transposed_b, Out<T> y) {
+    LAMELLA_REQUIRE(a.rank == 3 && b.rank == 3 && y.rank == 3);
+    LAMELLA_REQUIRE(b.shape[0] == a.shape[0] && y.shape[0] == a.shape[0]);
+    const bool of_a = transposed_a != 0, of_b = transposed_b != 0;
+    const Int batch = a.shape[0], m = a.shape[of_a ? 2 : 1], k = a.shape[of_a ? 1 : 2], n = b.shape[of_b ? 1 : 2];
+    LAMELLA_REQUIRE(b.shape[of_b ? 2 : 1] == k);
+    LAMELLA_REQUIRE(y.shape[1] == m && y.shape[2] == n);
+    // A factor of one row or column is the same memory transposed.
+    if (m == 1 && (of_b || n == 1)) return multiply_vectors(b.data, a.data, batch, n, k, y.data), nullptr;
+    if (n == 1 && !of_a) return multiply_vectors(a.data, b.data, batch, m, k, y.data), nullptr;
+    const auto some = [&](Int begin, Int end) -> Status {
+        for (Int i = begin; i < end; ++i) {
+            const Status error =
+                multiply_matrices<T>({m, n, k, a.data + i * m * k, of_a ? 1 : k, of_a ? m : 1, b.data + i * k * n, of_b ? 1 : n,
+                                      of_b ? k : 1, y.data + i * m * n, n, 1, nullptr, false});
+            if (error) return error;
+        }
+        return nullptr;
+    };
+    // Large products are divided themselves; of small ones a chunk computes several.
+    const Int flops = 2 * m * n * larger(1, k);
+    if (flops > kChunkFlops) return some(0, batch);
+    return in_chunks(batch, kChunkFlops / larger(1, flops), some);
+}
+
+}  // namespace
+}  // namespace lamella
