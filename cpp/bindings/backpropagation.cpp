@@ -11,7 +11,8 @@
 namespace lamella {
 namespace {
 
-PyTypeObject* array_type;
+PyTypeObject *array_type, *number_type;
+PyObject* asarray;
 
 // A list's item as a new reference, or null with an error set.
 PyObject* item_of(PyObject* list, Py_ssize_t index) { return Py_XNewRef(PyList_GetItem(list, index)); }
@@ -91,7 +92,11 @@ bool backpropagate_node(PyObject* node, PyObject* gradients) {
         if (origin < 0 || dx == Py_None) continue;
         const py::object before = stolen(item_of(gradients, origin));
         if (!before) return false;
-        PyObject* const sum = before.is_none() ? Py_NewRef(dx) : or_sleep_at_exit([&] { return sum_of(before.ptr(), dx); });
+        PyObject* sum = before.is_none() ? Py_NewRef(dx) : or_sleep_at_exit([&] { return sum_of(before.ptr(), dx); });
+        if (sum != nullptr && PyObject_TypeCheck(sum, number_type)) {  // what NumPy computes of arrays without axes
+            const py::object number = stolen(sum);
+            sum = PyObject_CallOneArg(asarray, sum);
+        }
         if (sum == nullptr || PyList_SetItem(gradients, origin, sum) < 0) return false;
     }
     return true;
@@ -123,7 +128,10 @@ PyObject* in_place_of(PyObject*, PyObject* dy) {
 }  // namespace
 
 void bind_backpropagation(py::module_& module) {
-    array_type = reinterpret_cast<PyTypeObject*>(py::object(py::module_::import("numpy").attr("ndarray")).release().ptr());
+    const py::module_ numpy = py::module_::import("numpy");
+    array_type = reinterpret_cast<PyTypeObject*>(py::object(numpy.attr("ndarray")).release().ptr());
+    number_type = reinterpret_cast<PyTypeObject*>(py::object(numpy.attr("generic")).release().ptr());
+    asarray = py::object(numpy.attr("asarray")).release().ptr();
     static PyMethodDef functions[] = {
         {"backpropagate", backpropagate, METH_VARARGS, "backpropagate($module, nodes, gradients, /)\n--\n\n"},
         {"in_place_of", in_place_of, METH_O, "in_place_of($module, dy, /)\n--\n\n"},

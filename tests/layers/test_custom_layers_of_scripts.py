@@ -189,3 +189,33 @@ def test_a_wrong_output_shape_ahead_is_not_checked():
     layer.zeros = 1
     with pytest.raises(ValueError, match=rf"{layer.name}: call\(\) returned \(2, 6\), where \(None, 3\) was found"):
         model.predict(x)
+
+
+@pytest.mark.parametrize(
+    ("function", "slope"),
+    [
+        (lambda x, a: x * a + K.abs(a), lambda x, a: x + np.sign(a)),
+        (lambda x, a: K.abs(a) + x, lambda x, a: np.sign(a) + 0 * x),
+        (lambda x, a: x * K.exp(a) + x * K.square(a) + 2 * a, lambda x, a: x * np.exp(a) + 2 * x * a + 2),
+    ],
+)
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_a_weight_without_axes_that_is_read_more_than_once(function, slope, optimizer):
+    class Scaled(Layer):
+        def build(self, input_shape):
+            self.scale = self.add_weight("scale", (), initializer="ones")
+            super().build(input_shape)
+
+        def call(self, x):
+            return function(x, self.scale)
+
+    x = Input((2,))
+    model = Model(x, Scaled()(x))
+    model.set_weights([-0.7])
+    values = RNG.randn(4, 2)
+    found = K.function([x], K.gradients(K.sum(model.output), model.trainable_weights))([values])[0]
+    np.testing.assert_allclose(found, slope(values, -0.7).sum(), rtol=1e-5)
+    model.compile(optimizer, lambda y_true, y_pred: K.sum(y_pred, axis=-1))
+    model.train_on_batch(values, values)
+    rate = 0.01 * slope(values, -0.7).sum(1).mean() if optimizer == "sgd" else 0.001 * np.sign(slope(values, -0.7).sum())
+    np.testing.assert_allclose(model.get_weights()[0], -0.7 - rate, rtol=1e-4)
