@@ -26,11 +26,19 @@ def differences(expected, actual, place=""):
     if isinstance(expected, dict) and isinstance(actual, dict):
         if "raised" in expected and "raised" in actual:
             return
+        if "raised" in expected or "raised" in actual:
+            who, error = ("Keras", expected) if "raised" in expected else ("lamella", actual)
+            yield f"{place}: only {who} raises {error['raised']}: {short(error.get('message', ''))}"
+            return
         for name in [*expected, *(n for n in actual if n not in expected)]:
             if name not in actual or name not in expected:
                 yield f"{place}.{name}: only in {'lamella' if name in actual else 'Keras'}"
             else:
                 yield from differences(expected[name], actual[name], f"{place}.{name}")
+    elif isinstance(expected, dict) and "raised" in expected:
+        yield f"{place}: only Keras raises {expected['raised']}: {short(expected.get('message', ''))}"
+    elif isinstance(actual, dict) and "raised" in actual:
+        yield f"{place}: only lamella raises {actual['raised']}: {short(actual.get('message', ''))}"
     elif isinstance(expected, (list, tuple)) and isinstance(actual, (list, tuple)):
         if len(expected) != len(actual) or type(expected) is not type(actual):
             yield f"{place}: {short(expected)} in Keras, {short(actual)} here"

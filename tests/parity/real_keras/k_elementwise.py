@@ -3,7 +3,18 @@
 from on_tensors import array, axis, broadcast_to, program, shape
 
 DECIDED = {
-    "'an error' in Keras": "lamella computes more: of arrays, of integers and over unknown sizes",
+    (".gradients: only Keras raises TypeError", "Expected bool, but got 3"): "the slopes of a sum of bools, which are none",
+    ("l2_normalize", "only Keras raises TypeError", "Expected int"): "integers, of which lamella makes floats",
+    (".numpy: only Keras raises AttributeError", "'numpy."): "lamella computes with arrays where TensorFlow wants a tensor",
+    (
+        "only Keras raises TypeError",
+        "in list of allowed values",
+    ): "TensorFlow has no such function of this dtype, lamella computes it",
+    (".partly: only Keras raises TypeError", "Failed to convert elements of"): "a size that is not known before the run",
+    (
+        "only Keras raises RuntimeError",
+        "with `tf.Variable`s is not supported",
+    ): "in-place operators make tensors of variables here",
     "result.numpy.": "Keras makes float32 of arrays where an argument is one",
 }
 

@@ -4,8 +4,20 @@ import numpy as np
 from on_tensors import array, axis, program, shape
 
 DECIDED = {
-    "'an error' in Keras": "lamella computes more: of arrays and over unknown sizes",
-    "in Keras, None here": "a static size that lamella does not know",
+    (".gradients: only Keras raises TypeError", "Expected bool, but got 3"): "the slopes of a sum of bools, which are none",
+    (
+        "only Keras raises RuntimeError",
+        "with `tf.Variable`s is not supported",
+    ): "in-place operators make tensors of variables here",
+    (".numpy: only Keras raises AttributeError", "'numpy."): "lamella computes with arrays where TensorFlow wants a tensor",
+    (
+        "only Keras raises TypeError",
+        "in list of allowed values",
+    ): "TensorFlow has no such function of this dtype, lamella computes it",
+    (".partly: only Keras raises TypeError", "Failed to convert elements of"): "a size that is not known before the run",
+    ("dot [", "only Keras raises ValueError", "Shape must be rank 2 but is rank 1"): "K.dot of a vector, as in Theano",
+    ("crossentropy", "only Keras raises ValueError", "Unexpected channels axis"): "axis -2 is an axis, too",
+    (".static[", " in Keras, None here"): "a static size that lamella does not know",
     "static[0][2][0]: None in Keras, 1 here": "a static size that only lamella knows",
     "partly.static[0][2][1]: None in Keras, 1 here": "likewise",
     "batch_normalization": "an array belongs to `axis` in each rank, as the docstring says; K's gradients by mean and variance are 0",

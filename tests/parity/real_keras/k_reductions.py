@@ -3,7 +3,12 @@
 from on_tensors import array, axis, program, shape
 
 DECIDED = {
-    "'an error' in Keras": "lamella computes more: of arrays, of integers and of bools",
+    (".numpy: only Keras raises AttributeError", "'numpy."): "lamella computes with arrays where TensorFlow wants a tensor",
+    (
+        "only Keras raises TypeError",
+        "in list of allowed values",
+    ): "TensorFlow has no such function of this dtype, lamella computes it",
+    ("only Keras raises TypeError", "Expected bool, but got"): "the slopes of a sum of bools, which are none",
     "nan in Keras, 0.0 here": "the slope of K.std of equal numbers",
     "np.float64(nan) in Keras, np.float64(0.0) here": "likewise",
 }

@@ -4,7 +4,16 @@ import numpy as np
 from on_tensors import array, axis, program, shape
 
 DECIDED = {
-    "'an error' in Keras": "lamella computes more: of arrays and over unknown sizes",
+    ("get_variable_shape", "has no attribute 'get_variable_shape'"): "a function of Keras's tensorflow_backend alone",
+    ("gather", ".gradients: only Keras raises AttributeError", "'IndexedSlices'"): "K.eval takes the gradient of rows, too",
+    ("arange", "only Keras raises ValueError", "Requires start "): "an empty range, as NumPy has",
+    (".numpy: only Keras raises AttributeError", "'numpy."): "lamella computes with arrays where TensorFlow wants a tensor",
+    (
+        "only Keras raises TypeError",
+        "in list of allowed values",
+    ): "TensorFlow has no such function of this dtype, lamella computes it",
+    (".partly: only Keras raises TypeError", "Failed to convert elements of"): "a size that is not known before the run",
+    ("constant (", "only Keras raises TypeError", "of type 'float'"): "a constant is converted to its dtype",
     "count_params ()": "a float in Keras",
     "batch_flatten": "a size that Keras does not know",
 }

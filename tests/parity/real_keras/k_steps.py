@@ -4,9 +4,17 @@ import numpy as np
 from on_tensors import array, attempt, program
 
 DECIDED = {
-    "'an error' in Keras": "lamella computes more: of arrays and over unknown sizes",
-    "in Keras, None here": "a static size that lamella does not know",
-    "]: None in Keras": "a static size that only lamella knows",
+    (".numpy: only Keras raises AttributeError", "'numpy."): "lamella computes with arrays where TensorFlow wants a tensor",
+    (".partly: only Keras raises TypeError", "Failed to convert elements of"): "a size that is not known before the run",
+    (
+        "rnn (",
+        "only Keras raises InvalidArgumentError",
+        "TensorArray",
+    ): "TensorFlow reads the last step of all outputs once only",
+    ("only Keras raises ValueError", "enters the loop with shape"): "a state whose size is not known in the loop",
+    (".static[", " in Keras, None here"): "a static size that lamella does not know",
+    (".static[", "]: None in Keras, "): "a static size that only lamella knows",
+    (".int_shape[1]: None in Keras, ",): "likewise",
 }
 
 

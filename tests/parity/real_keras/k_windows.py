@@ -4,10 +4,15 @@ import numpy as np
 from on_tensors import array, program
 
 DECIDED = {
-    "in Keras, None here": "a static size that lamella does not know",
-    "]: None in Keras": "a static size that only lamella knows",
-    ".partly: {": "the sizes follow from those of the kernel alone",
-    "'an error' in Keras": "lamella computes more: of arrays, channels_first and dilations that TensorFlow does not have on a CPU",
+    ("'causal', 'channels_first'", "only Keras raises ValueError"): "lamella pads channels_first, too",
+    (".numpy: only Keras raises AttributeError", "'numpy."): "lamella computes with arrays where TensorFlow wants a tensor",
+    (
+        "only Keras raises TypeError",
+        "in list of allowed values",
+    ): "TensorFlow has no such function of this dtype, lamella computes it",
+    ("local_conv", ".partly: only lamella raises ValueError"): "the sizes follow from those of the kernel alone",
+    ("transpose", ".static[0][2][0]: ", " in Keras, None here"): "the batch size that output_shape has",
+    (".static[", "]: None in Keras, "): "a static size that only lamella knows",
 }
 
 

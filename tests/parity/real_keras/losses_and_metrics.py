@@ -11,9 +11,9 @@ METRICS = """binary_accuracy categorical_accuracy sparse_categorical_accuracy to
 sparse_top_k_categorical_accuracy""".split()
 ALIASES = "mse MSE mae MAE mape MAPE msle MSLE kld KLD cosine".split()
 DECIDED = {
-    ".numpy: 'an error' in Keras": "losses of arrays are computed",
-    ".variable: 'an error' in Keras": "categorical_crossentropy divides its argument in place, which variables do not have",
-    ".gradients: 'an error' in Keras": "gradients of functions without gradients are zeros",
+    ".numpy: only Keras raises": "losses of arrays are computed",
+    ".variable: only Keras raises": "categorical_crossentropy divides its argument in place, which variables do not have",
+    ".gradients: only Keras raises": "gradients of functions without gradients are zeros",
 }
 
 

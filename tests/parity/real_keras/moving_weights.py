@@ -7,8 +7,8 @@ from graphs import without_scopes
 from parts import attempt, one_of, set_random_weights
 
 DECIDED = {
-    "wrong[0]: None in Keras, {'raised': 'ValueError'": "a list with too few weights, of which Keras sets what there is",
-    "wrong[1]: None in Keras, {'raised': 'ValueError'": "a list with too many weights, whose rest Keras ignores",
+    "wrong[0]: only lamella raises ValueError": "a list with too few weights, of which Keras sets what there is",
+    "wrong[1]: only lamella raises ValueError": "a list with too many weights, whose rest Keras ignores",
     "skipping alone[": "skip_mismatch also without by_name, where Keras ignores it",
 }
 
