@@ -77,3 +77,25 @@ def test_dot_needs_one_dtype_that_multiplies():
     for one, other in (("int32", "int64"), ("int32", "float32"), ("int8", "int8"), ("bool", "bool")):
         with pytest.raises(TypeError, match="K.dot: expected"):
             K.dot(np.ones((1, 2), one), np.ones((2, 1), other))
+
+
+@pytest.mark.parametrize("dtype", ["int32", "int64", "uint8"])
+def test_maxima_of_windows(dtype):
+    x = (np.arange(2 * 5 * 6 * 3) % 17).reshape(2, 5, 6, 3).astype(dtype)
+    symbol = K.placeholder(shape=(None, 5, 6, 3), dtype=dtype)
+    for padding, shape, first in (("valid", (2, 2, 5, 3), [4, 5, 6, 7, 8, 9]), ("same", (2, 3, 6, 3), [4, 5, 6, 7, 8, 9])):
+        y = K.pool2d(symbol, (2, 2), strides=(2, 1), padding=padding)
+        assert K.dtype(y) == dtype and K.int_shape(y) == (None, *shape[1:])
+        value = K.function([symbol], [y])([x])[0]
+        assert value.dtype == dtype and value.shape == shape and value.ravel()[:6].tolist() == first
+        expected = K.pool2d(x.astype("float64"), (2, 2), strides=(2, 1), padding=padding)
+        np.testing.assert_array_equal(value, expected)
+    with pytest.raises(TypeError, match="K.pool2d: expected tensors of float32 or float64"):
+        K.pool2d(x, (2, 2), pool_mode="avg")
+
+
+def test_maxima_of_too_large_integers_raise():
+    x = np.full((1, 2, 2, 1), 2**53, "int64")
+    assert K.pool2d(x, (2, 2)).item() == 2**53
+    with pytest.raises(ValueError, match=r"numbers of at most 2\*\*53"):
+        K.pool2d(x + 1, (2, 2))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from lamella import ops
 from lamella.backend.windows import Numbers, checked_padding
 from lamella.core.config import dialect, normalize_data_format
@@ -9,6 +11,7 @@ from lamella.core.shapes import normalize_tuple
 from lamella.core.types import Value
 from lamella.graph.connect import in_graphs
 from lamella.ops.data_format import to_first, to_last
+from lamella.ops.tape import value_of
 
 __all__ = ["pool2d", "pool3d", "resize_images", "resize_volumes"]
 
@@ -25,7 +28,7 @@ def pool2d(
     """Pooling of images.
 
     Args:
-        x: [N, H, W, C], or [N, C, H, W] with channels_first.
+        x: [N, H, W, C], or [N, C, H, W] with channels_first. Of integers for "max".
         pool_size: Rows and columns of the window.
         strides: Its steps. Unlike a layer's, they are (1, 1) by default.
         padding: "valid" | "same".
@@ -62,6 +65,13 @@ def _pooled(
         raise ValueError(f'Invalid pool_mode: expected "max" or "avg", got {pool_mode!r}')
     pool = ops.max_pool if pool_mode == "max" else ops.avg_pool
     first = normalize_data_format(data_format) == "channels_first"
+    kind = np.dtype(x.dtype)
+    if pool_mode == "max" and kind.kind in "iu":
+        numbers = value_of(x)
+        if kind.itemsize == 8 and numbers.size and (numbers.max() > 2**53 or numbers.min() < -(2**53)):
+            raise ValueError("K: max pooling of integers takes numbers of at most 2**53, which float64 holds")
+        y = _pooled(ops.cast(x, dtype="float64"), size, strides, padding, data_format, pool_mode, axes)
+        return ops.cast(y, dtype=kind.name)
     y = pool(
         to_last(x) if first else x,
         size=normalize_tuple(size, axes, "pool_size"),
