@@ -11,7 +11,10 @@ import numpy as np
 from parts import attempt, one_of
 from typed import typed
 
-DECIDED = {("reuters.result", "['float64', (0,)", "['lists', (0,)"): "no lists are an array of objects, too"}
+DECIDED = {
+    (".result[1]", "['float64', (0,)", "['lists', (0,)"): "no lists are an array of objects, too",
+    (".result[1]", "['int64', (1, ", "['lists', (1,)"): "and one list is, which NumPy makes a matrix",
+}
 SETS = "imdb reuters boston mnist fashion cifar100 words cifar10".split()
 
 
