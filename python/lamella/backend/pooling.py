@@ -67,7 +67,7 @@ def _pooled(
     first = normalize_data_format(data_format) == "channels_first"
     kind = np.dtype(x.dtype)
     if pool_mode == "max" and kind.kind in "iu":
-        numbers = value_of(x)
+        numbers = np.asarray(value_of(x))
         if kind.itemsize == 8 and numbers.size and (numbers.max() > 2**53 or numbers.min() < -(2**53)):
             raise ValueError("K: max pooling of integers takes numbers of at most 2**53, which float64 holds")
         y = _pooled(ops.cast(x, dtype="float64"), size, strides, padding, data_format, pool_mode, axes)

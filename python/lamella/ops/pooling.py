@@ -48,7 +48,7 @@ def max_pool(
 
     Args:
         x: float [N, ..., C] with 1 to 3 axes for the places.
-        size: Size of the window, one number for each axis: at most 256 places, with relu 255, or all of x.
+        size: Size of the window, one number for each axis. With at most 256 places, with relu 255, one call of a kernel.
         strides: One number for each axis.
         padding: "valid" | "same".
         activation: "linear" | "relu".
@@ -57,17 +57,16 @@ def max_pool(
         [N, ..., C]; the sizes of the places are those of Window.lengths.
 
     Raises:
-        ValueError: x has another rank, no window fits into it, or the window is too large.
+        ValueError: x has another rank, or no window fits into it.
     """
     geometry, shape = _place_windows(x.shape, size, strides, padding, "max_pool")
     x = contiguous(x)
     y = empty_like(x, shape)
     before, relu = x.shape, activation == "relu"
-    largest = LARGEST_MAX_WINDOW - relu
-    if count(geometry[0]) > largest:
-        if padding != "valid" or geometry[0] != before[1:-1]:
-            raise ValueError(f"max_pool: expected a window of at most {largest} places, or all of x, got {size}")
-        return _pool_all(x, shape, relu)
+    if count(geometry[0]) > LARGEST_MAX_WINDOW - relu:
+        if padding == "valid" and geometry[0] == before[1:-1]:
+            return _pool_all(x, shape, relu)
+        return _pool_in_parts(x, geometry, shape, relu)
     argmax = np.empty(shape, np.uint8)
     _kernels.max_pool_forward(x, geometry, relu, y, argmax)
 
@@ -92,11 +91,60 @@ def _pool_all(x: Array, shape: tuple[int, ...], relu: bool) -> tuple[Array, Back
     return maximum.reshape(shape), backward
 
 
+def _pool_in_parts(x: Array, geometry: Geometry, shape: tuple[int, ...], relu: bool) -> tuple[Array, Backward]:
+    """max_pool with windows that are too large for one call of the kernel."""
+    places, before = _places_in_parts(x, geometry, shape), x.shape
+    y: Array = x.reshape(-1)[places]
+    if relu:
+        _kernels.relu_forward(y, 0.0, np.inf, 0.0, y)
+
+    def backward(dy: Array, need: tuple[bool, ...]) -> Gradients:
+        dy = contiguous(dy)
+        return (_at_places(relu_gradient(y, dy) if relu else dy, places, before),)
+
+    return y, backward
+
+
+def _places_in_parts(x: Array, geometry: Geometry, shape: tuple[int, ...]) -> Array:
+    """`places_of_maxima` of larger windows: of rows, then of columns, each by windows of at most 256 places one after another.
+
+    The first of equal maxima is that of one large window.
+    """
+    window, steps, _, before = geometry
+    ends = [(n - 1) * step + size for n, step, size in zip(shape[1:-1], steps, window)]  # of the last windows, with the padding
+    padded = np.full((len(x), *ends, x.shape[-1]), -np.inf, x.dtype)
+    inside = tuple(slice(b, b + n) for b, n in zip(before, x.shape[1:-1]))
+    read = tuple(slice(0, end - b) for b, end in zip(before, ends))
+    padded[:, *inside] = x[:, *read]
+    places = np.zeros(padded.shape, np.int64)
+    places[:, *inside] = np.arange(x.size).reshape(x.shape)[:, *read]
+    axes = len(window)
+    for axis in reversed(range(axes)):
+        rest = window[axis]
+        while True:
+            part = min(rest, LARGEST_MAX_WINDOW)
+            rest -= part - 1
+            size, stride = [1] * axes, [1] * axes
+            size[axis], stride[axis] = part, steps[axis] if rest == 1 else 1
+            chosen = places_of_maxima(padded, size, stride, "valid")
+            padded, places = padded.reshape(-1)[chosen], places.reshape(-1)[chosen]
+            if rest == 1:
+                break
+    return places
+
+
+def _at_places(dy: Array, places: Array, shape: tuple[int, ...]) -> Array:
+    """The gradients dy at these flat indices of an array of this shape; those of one place are summed."""
+    return np.bincount(places.ravel(), dy.ravel(), minlength=count(shape)).astype(dy.dtype).reshape(shape)
+
+
 def places_of_maxima(x: Array, size: Sequence[int], strides: Sequence[int], padding: str) -> Array:
     """The flat indices in x of the maxima of `max_pool`, int64, in the shape of its result."""
     geometry, shape = _place_windows(x.shape, size, strides, padding, "max_pool")
     x, channels = contiguous(x), np.arange(x.shape[-1])
     if count(geometry[0]) > LARGEST_MAX_WINDOW:
+        if padding != "valid" or geometry[0] != x.shape[1:-1]:
+            return _places_in_parts(x, geometry, shape)
         argmax = np.empty((x.shape[0], x.shape[-1]), np.int64)
         _kernels.global_max_pool_forward(_places(x, "max_pool"), empty_like(x, argmax.shape), argmax)
         rows: Array = np.arange(x.shape[0])[:, None] * count(x.shape[1:-1]) + argmax
@@ -117,8 +165,7 @@ def take_places(x: Array, *, places: Array) -> tuple[Array, Backward]:
     """x at the flat indices `places`, in their shape. If a place is taken several times, its gradients are summed."""
 
     def backward(dy: Array, need: tuple[bool, ...]) -> Gradients:
-        sums = np.bincount(places.ravel(), dy.ravel(), minlength=x.size)
-        return (sums.astype(dy.dtype).reshape(x.shape),)
+        return (_at_places(dy, places, x.shape),)
 
     return x.reshape(-1)[places], backward
 
