@@ -53,7 +53,7 @@ TARGETS = [
     ("mse", ONE_HOT[:, :2], ValueError, r"checking target: expected out to have shape \(3,\) but got array with shape \(2,\)"),
     ("mae", ONE_HOT[:, :2], ValueError, r"expected out to have shape \(3,\) but got array with shape \(2,\)"),
     ("mse", ONE_HOT[:5], ValueError, "Found 6 input samples and 5 target samples"),
-    ("mse", ONE_HOT.astype(object), TypeError, "target 'out'.*got dtype object"),
+    ("mse", np.full(ONE_HOT.shape, "1", object), TypeError, "target 'out'.*got dtype object"),
     ("mse", ONE_HOT.astype(str), TypeError, "target 'out'.*got dtype <U"),
     ("mse", ONE_HOT.astype(complex), TypeError, "target 'out'.*got dtype complex128"),
     ("mse", [ONE_HOT, ONE_HOT], ValueError, r"Expected to see 1 array\(s\), but instead got the following list of 2 arrays"),
@@ -76,7 +76,7 @@ def test_targets(method, loss, y, error, words):
 INPUTS = [
     (X[:, :2], ValueError, r"Error when checking input: expected .* to have shape \(3,\) but got array with shape \(2,\)"),
     (X[:, :, None], ValueError, r"Error when checking input: expected .* to have 2 dimensions, but got array with shape \(6, 3, 1\)"),
-    (X.astype(object), TypeError, "input.*got dtype object"),
+    (np.full(X.shape, "1", object), TypeError, "input.*got dtype object"),
     (X.astype(str), TypeError, "input.*got dtype <U"),
     (X.astype(complex), TypeError, "input.*got dtype complex128"),
     (X.astype("M8[s]"), TypeError, "input.*got dtype datetime64"),

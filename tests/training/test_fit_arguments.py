@@ -185,7 +185,6 @@ def objects(cells):
     [
         (objects(list(X)), r"whose cells are arrays: np.stack\(list\(array\)\) makes"),
         (objects([[1.0] * (3 + i % 3) for i in range(6)]), "whose cells are arrays of several lengths"),
-        (X.astype(object), r"which are numbers: array.astype\(float\) makes an array of numbers"),
         (np.array([[1.0, 2.0, 3.0]] * 5 + [[1.0, 2.0, "b"]], dtype=object), "of which number 17 is 'b'"),
     ],
 )
@@ -195,6 +194,27 @@ def test_errors_of_object_arrays_say_how_to_convert_them(array, words):
         with pytest.raises(TypeError, match=f"got dtype object from an array of shape .*{words}"):
             call(array)
     np.testing.assert_array_equal(model.predict(np.stack(list(objects(list(X))))), model.predict(X))
+
+
+# As in Keras: df.values of a data frame with floats and booleans is such an array.
+def test_arrays_of_objects_that_are_numbers():
+    cells = np.array([[1, True, 2.5], [np.float32(2), False, np.int64(3)], [0, 1, np.bool_(True)]], object)
+    plain = cells.astype(float)
+    model = Sequential([Dense(2, input_shape=(3,), kernel_initializer="ones")])
+    model.compile(SGD(lr=0.1), "mse")
+    np.testing.assert_array_equal(model.predict(cells), [[4.5, 4.5], [5, 5], [2, 2]])
+    assert model.evaluate(cells, np.ones((3, 2), object), verbose=0) == pytest.approx(9.75)
+    np.testing.assert_array_equal(model.layers[0](cells), model.predict(plain))
+    labels, weights = np.array([0, 1, 1], object), np.array([1, 2.0, True], object)
+    losses = []
+    for x, y, w in ((cells, labels, weights), (plain, labels.astype(int), weights.astype(float))):
+        classes = Sequential([Dense(2, input_shape=(3,), activation="softmax", kernel_initializer="ones")])
+        classes.compile(SGD(lr=0.1), "sparse_categorical_crossentropy")
+        losses.append(classes.fit(x, y, sample_weight=w, epochs=2, shuffle=False, verbose=0).history["loss"])
+    assert losses[0] == losses[1] and losses[0][0] == pytest.approx(np.log(2) * 4 / 3)
+    np.testing.assert_array_equal(K.eval(K.variable(cells)), plain)
+    with pytest.raises(ValueError, match="expected whole class labels, got 0.5"):
+        classes.evaluate(cells, np.array([0, 0.5, 1], object), verbose=0)
 
 
 def test_numbers_in_a_list_are_one_input():

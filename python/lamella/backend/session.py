@@ -54,13 +54,11 @@ def clear_session() -> None:
 
 
 def manual_variable_initialization(value: bool) -> None:
-    """Has no effect for False, because Variables always have values.
+    """Has no effect, because Variables have their values as soon as they are made. Scripts call it before they load a model.
 
-    Raises:
-        NotImplementedError: value is True.
+    Args:
+        value: Ignored.
     """
-    if value:
-        raise NotImplementedError("K.manual_variable_initialization: variables have their values as soon as they are made")
 
 
 def image_dim_ordering() -> str:

@@ -15,13 +15,15 @@ from lamella.core.warn import warn
 def as_array(x: object, dtype: DTypeLike, who: str) -> NDArray[np.generic]:
     """`x` as a C-contiguous, aligned array of `dtype` in native byte order. If `x` is one, it is returned itself.
 
+    An array of objects that are all numbers is converted, such as the values of a data frame with columns of several kinds.
+
     Args:
         x: The user's array, or what NumPy makes an array of.
         dtype: The dtype.
         who: The argument, for messages.
 
     Raises:
-        TypeError: It is a ragged list, or holds objects, strings, complex numbers or dates.
+        TypeError: It is a ragged list, or holds strings, complex numbers, dates or other objects.
         ValueError: It is a masked array with masked entries, whose values are undefined.
     """
     wanted = np.dtype(dtype)
@@ -31,7 +33,8 @@ def as_array(x: object, dtype: DTypeLike, who: str) -> NDArray[np.generic]:
         array = np.asarray(x)
     except ValueError as error:
         raise TypeError(f"{who}: expected an array of numbers, got {type(x).__name__} ({error})") from None
-    check_dtype(array.dtype, who, x, wanted)
+    if not (array.dtype.kind == "O" and all(map(is_number, array.ravel().tolist()))):
+        check_dtype(array.dtype, who, x, wanted)
     if isinstance(x, np.ndarray) and hasattr(x, "mask") and (masked := np.count_nonzero(x.mask)):
         raise ValueError(f"{who}: {masked} of {array.size} entries are masked; fill them, or leave their samples out")
     return np.require(array, wanted, ("C", "A"))

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from lamella.core.checks import check_dtype, is_number
+from lamella.core.checks import as_array, check_dtype, is_number
 from lamella.core.config import floatx
 from lamella.core.shapes import Shape
 from lamella.core.types import Array
@@ -136,7 +136,7 @@ def _column(data: Any, who: str, prefix: str) -> Array | Rows:
         return rows.reshaped((1,)) if rows.ndim == 1 else rows
     array = data if isinstance(data, np.ndarray) else _array(data, prefix)
     if array.dtype.kind == "O":  # each cell may be an array, so the shape says nothing
-        check_dtype(array.dtype, who, array, floatx())
+        array = as_array(array, np.float64, who)
     if array.ndim == 0:
         raise ValueError(f"Error when checking {prefix}: expected an array of samples, but got array with shape ()")
     return array[:, None] if array.ndim == 1 else array
