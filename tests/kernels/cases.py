@@ -69,6 +69,8 @@ def calls(dtype):
     yield "global_avg_pool_backward", (a(5, 33), a(5, 900, 33))
     yield "global_max_pool_forward", (a(5, 900, 33), a(5, 33), np.zeros((5, 33), np.int64))
     yield "global_max_pool_backward", (a(5, 33), rng.integers(0, 900, (5, 33)), a(5, 900, 33))
+    yield "reduce_max_forward", (a(5, 900, 33), a(5, 33))
+    yield "reduce_max_backward", (a(5, 900, 33), a(5, 33), a(5, 33), a(5, 900, 33))
     c = COLUMNS
     yield "batch_norm_forward", (a(*rows), a(c), a(c), 1e-3, a(*rows), a(c), a(c))
     yield "batch_norm_backward", (a(*rows), a(*rows), a(c), a(c), a(c), 1e-3, a(*rows), a(c), a(c))

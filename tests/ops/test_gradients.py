@@ -140,7 +140,13 @@ CASES = {op: [((a(3, 4),), {})] for op in ops.__all__} | {
         ((a(2, 4, 5, 3), a(9, 18, 2, seed=1), a(3, 3, 2, seed=2)), {"size": (2, 3), "channels_first": True}),
     ],
     "matmul": [((a(3, 4), a(4, 5, seed=1)), {}), ((a(2, 3, 4), a(4, 5, seed=1)), {})],
-    "max": [((apart(3, 4),), {"axis": 1}), ((apart(3, 4),), {}), ((apart(3, 4),), {"axis": (0,), "keepdims": True})],
+    "max": [
+        ((apart(3, 4),), {"axis": 1}),
+        ((apart(2, 3, 4, 5),), {"axis": 1}),
+        ((apart(2, 3, 17),), {"axis": -2, "keepdims": True}),
+        ((apart(3, 4),), {}),
+        ((apart(3, 4),), {"axis": (0,), "keepdims": True}),
+    ],
     "max_pool": [
         ((apart(2, 5, 6, 3),), POOL),
         ((apart(2, 5, 6, 3),), TOUCHING),

@@ -166,6 +166,19 @@ def test_an_op_of_a_scalar_array_is_an_array(name):
     assert type(ops.clip(np.array(0.5), low=0.0, high=0.25)) is np.ndarray
 
 
+@pytest.mark.parametrize("channels", [15, 16, 17])  # by NumPy and by the kernel
+@pytest.mark.parametrize(("axis", "keepdims"), [(1, False), (-2, True)])
+def test_equal_maxima_over_an_axis_in_the_middle_share_the_gradient(channels, axis, keepdims):
+    x = np.random.default_rng(channels).integers(0, 4, (3, 7, channels)).astype("float32")
+    weights = np.random.default_rng(1).random((3, 1, channels) if keepdims else (3, channels), dtype="float32")
+    with Tape() as tape:
+        y = ops.max(tape.watch(x), axis=axis, keepdims=keepdims)
+        (dx,) = tape.gradients(ops.sum(ops.multiply(y, weights)))
+    np.testing.assert_array_equal(y.value, x.max(axis=1, keepdims=keepdims))
+    winners = x == x.max(axis=1, keepdims=True)
+    np.testing.assert_allclose(dx, winners * (weights.reshape(3, 1, channels) / winners.sum(axis=1, keepdims=True)), rtol=1e-6)
+
+
 def test_equal_maxima_share_the_gradient_globally_but_not_in_windows():
     x = np.array([3.0, 3.0, 0.0, 3.0]).reshape(1, 4, 1)
     with Tape() as tape:

@@ -656,6 +656,15 @@ LAMELLA_API lamella_status lamella_global_max_pool_backward_f32(const lamella_f3
         const lamella_f32* dx);
 LAMELLA_API lamella_status lamella_global_max_pool_backward_f64(const lamella_f64* dy, const lamella_i64* argmax,
         const lamella_f64* dx);
+// The same maximum without its index; equal maxima share the gradient: dx = dy / (their number) where x = y, else 0. NaN has none.
+// Writes y.
+LAMELLA_API lamella_status lamella_reduce_max_forward_f32(const lamella_f32* x, const lamella_f32* y);
+LAMELLA_API lamella_status lamella_reduce_max_forward_f64(const lamella_f64* x, const lamella_f64* y);
+// Writes dx.
+LAMELLA_API lamella_status lamella_reduce_max_backward_f32(const lamella_f32* x, const lamella_f32* y, const lamella_f32* dy,
+        const lamella_f32* dx);
+LAMELLA_API lamella_status lamella_reduce_max_backward_f64(const lamella_f64* x, const lamella_f64* y, const lamella_f64* dy,
+        const lamella_f64* dx);
 // --- depthwise convolution on 1 to 3 axes: x [N, ..., C], w [..., C, M], bias [C*M] or absent, y [N, ..., C*M] ---
 // The window has the sizes of w; the padding after the last element follows from y. y[c*M + m] = sum x[c] w[c][m] + bias, then
 // max(y, 0) if relu.

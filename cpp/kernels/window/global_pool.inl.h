@@ -105,5 +105,62 @@ Status global_max_pool_backward(In<T> dy, Labels argmax, Out<T> dx) {
     return nullptr;
 }
 
+// Place by place, in the order of memory; y stays in L1.
+template <class T>
+Status reduce_max_forward(In<T> x, Out<T> y) {
+    if (y.size == 0) return nullptr;
+    LAMELLA_REQUIRE(global_pooling_fits(x, y));
+    const Int places = x.shape[1], channels = x.shape[2];
+    for_rows({x.shape[0], places * channels}, [&](Int n) {
+        const T* from = x.data + n * places * channels;
+        T* const best = y.data + n * channels;
+        copy(from, best, channels);
+        for (Int s = 1; s < places; ++s) {
+            from += channels;
+            for_vectors<T>(0, channels, [=](Int c, Int part) {
+                const Vec<T> old = load(best + c, part), value = load(from + c, part);
+                store(best + c, ((old >= value) | (old != old)) ? old : value, part);  // NaN is the maximum
+            });
+        }
+    });
+    return nullptr;
+}
+
+template <class T>
+Status reduce_max_backward(In<T> x, In<T> y, In<T> dy, Out<T> dx) {
+    LAMELLA_REQUIRE(same_shape(x, dx) && same_shape(y, dy));
+    if (dx.size == 0) return nullptr;
+    LAMELLA_REQUIRE(global_pooling_fits(x, y));
+    const Int places = x.shape[1], channels = x.shape[2];
+    return in_chunks(x.shape[0], grain_of(Rows{x.shape[0], places * channels}), [&](Int begin, Int end) -> Status {
+        T* shares;  // first the number of maxima
+        const Workspace own(part(shares, channels));
+        if (!own) return kOutOfMemory;
+        for (Int n = begin; n < end; ++n) {
+            const T *const from = x.data + n * places * channels, *const best = y.data + n * channels,
+                           *const d = dy.data + n * channels;
+            T* const to = dx.data + n * places * channels;
+            clear(shares, channels);
+            for (Int s = 0; s < places; ++s) {
+                for_vectors<T>(0, channels, [=](Int c, Int part) {
+                    const Vec<T> one =
+                        load(from + s * channels + c, part) == load(best + c, part) ? broadcast<T>(T(1)) : Vec<T>{};
+                    store(shares + c, load(shares + c, part) + one, part);
+                });
+            }
+            for_vectors<T>(0, channels,
+                           [=](Int c, Int part) { store(shares + c, load(d + c, part) / load(shares + c, part), part); });
+            for (Int s = 0; s < places; ++s) {
+                for_vectors<T>(0, channels, [=](Int c, Int part) {
+                    const Int at = s * channels + c;
+                    const auto wins = load(from + at, part) == load(best + c, part);
+                    store(to + at, wins ? load(shares + c, part) : Vec<T>{}, part);
+                });
+            }
+        }
+        return nullptr;
+    });
+}
+
 }  // namespace
 }  // namespace lamella

@@ -1,8 +1,9 @@
-"""Functions of plain arrays, without a gradient, that several ops use."""
+"""Functions of plain arrays that several ops use; none is an op."""
 
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 
 import numpy as np
 
@@ -71,3 +72,20 @@ def moving_average(average: Array, value: Array, keep: float, take: float) -> Ar
     moved = average * keep
     moved += take * value
     return moved
+
+
+def max_over_places(x: Array) -> tuple[Array, Callable[[Array], Array]]:
+    """The maximum of x [N, S, C] over S, [N, C], and its backward. S is 1 or more.
+
+    Equal maxima share the gradient; a maximum that is NaN has none.
+    """
+    x = contiguous(x)
+    y = empty_like(x, (x.shape[0], x.shape[2]))
+    _kernels.reduce_max_forward(x, y)
+
+    def backward(dy: Array) -> Array:
+        dx = empty_like(x)
+        _kernels.reduce_max_backward(x, y, contiguous(dy), dx)
+        return dx
+
+    return y, backward

@@ -10,7 +10,7 @@ from lamella import _kernels
 from lamella.core.shapes import count
 from lamella.core.types import Array
 from lamella.core.window import Geometry, layout, place
-from lamella.ops.arrays import contiguous, empty_like, relu_gradient
+from lamella.ops.arrays import contiguous, empty_like, max_over_places, relu_gradient
 from lamella.ops.dense import FusedActivation
 from lamella.ops.tape import Backward, Gradients, differentiable
 
@@ -235,15 +235,9 @@ def global_max_pool(x: Array) -> tuple[Array, Backward]:
 
     Equal maxima share the gradient, as in Keras 2.2.5, which computes this by K.max.
     """
-    before, x = x.shape, _places(x, "global_max_pool")
-    y, _ = _global_max(x, "global_max_pool")
-
-    def backward(dy: Array, need: tuple[bool, ...]) -> Gradients:
-        winners = x == y[:, None]
-        shares = dy / np.maximum(np.count_nonzero(winners, axis=1), 1)  # if y is NaN there are no winners
-        return (np.where(winners, shares.astype(dy.dtype, copy=False)[:, None], dy.dtype.type(0)).reshape(before),)
-
-    return y, backward
+    before = x.shape
+    y, to_x = max_over_places(_places(x, "global_max_pool"))
+    return y, lambda dy, need: (to_x(dy).reshape(before),)
 
 
 def _global_max(x: Array, who: str) -> tuple[Array, Callable[[Array], Array]]:

@@ -7,8 +7,9 @@ from collections.abc import Callable
 import numpy as np
 
 from lamella import _kernels
+from lamella.core.shapes import count
 from lamella.core.types import Array, Axes
-from lamella.ops.arrays import contiguous, empty_like
+from lamella.ops.arrays import contiguous, empty_like, max_over_places
 from lamella.ops.tape import Backward, Gradients, differentiable
 
 
@@ -69,8 +70,22 @@ def mean(x: Array, *, axis: Axes = None, keepdims: bool = False) -> tuple[Array,
     return y, backward
 
 
+def _places(x: Array, axis: Axes) -> Array | None:
+    """x as [N, S, C], if `axis` is one axis, neither the first nor the last, and the kernel's vectors are full; else None."""
+    if not isinstance(axis, int) or x.dtype.char not in "fd" or not x.size or not x.flags.c_contiguous:
+        return None
+    at = axis % x.ndim if -x.ndim <= axis < x.ndim else 0
+    inner = count(x.shape[at + 1 :])
+    return x.reshape(count(x.shape[:at]), x.shape[at], inner) if at > 0 and inner >= 16 else None
+
+
 def _extremum(name: str, best: Callable[..., Array], worst: float) -> Callable[..., object]:
     def op(x: Array, *, axis: Axes = None, keepdims: bool = False) -> tuple[Array, Backward]:
+        places = _places(x, axis) if name == "max" else None
+        if places is not None:
+            maximum, to_places = max_over_places(places)
+            reduced = maximum.reshape(_without(x.shape, axis, keepdims))
+            return reduced, lambda dy, need: (to_places(dy.reshape(maximum.shape)).reshape(x.shape),)
         # Of nothing it is -inf or inf, as in TensorFlow; NumPy has no such value for integers, and raises.
         empty = {"initial": worst} if not x.size and x.dtype.kind == "f" else {}
         y = np.asarray(best(x, axis=_axes(axis), keepdims=keepdims, **empty))
@@ -108,11 +123,11 @@ def logsumexp(x: Array, *, axis: Axes = None, keepdims: bool = False) -> tuple[A
     return np.asarray(y if keepdims else y.reshape(_without(y.shape, axis))), backward
 
 
-def _without(shape: tuple[int, ...], axis: Axes) -> tuple[int, ...]:
-    """A shape without the axes over which was reduced."""
+def _without(shape: tuple[int, ...], axis: Axes, keepdims: bool = False) -> tuple[int, ...]:
+    """A shape without the axes over which was reduced; with keepdims their sizes are 1."""
     gone = range(len(shape)) if axis is None else [axis] if isinstance(axis, int) else axis
     reduced = {a % len(shape) for a in gone}
-    return tuple(n for i, n in enumerate(shape) if i not in reduced)
+    return tuple(1 if i in reduced else n for i, n in enumerate(shape) if keepdims or i not in reduced)
 
 
 @differentiable
