@@ -5,7 +5,7 @@ from graphs import facts_of_model, without_scopes
 from parts import attempt, one_of, results_of, set_random_weights
 
 DECIDED = {
-    "thus has no defined input shape.'} in Keras, [] here": "the input_shape of a model that has none yet",
+    ".before[1]: only Keras raises AttributeError: 'The layer has never been called": "the input_shape of a model that has none yet",
     "build_input_shape: only in lamella": "the config of a Sequential says its input, so that it can be built from it",
     "has multiple inbound nodes": "pop of a Sequential that holds a model fails in Keras",
 }
