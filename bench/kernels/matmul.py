@@ -12,7 +12,7 @@ from bench.machine import fma_peak
 from lamella import _kernels
 
 # (B, M, K, N). Attention of 4 heads over 64 and of 8 over 128 positions, forward: queries times keys, weights times values. One
-# query for each sample. The dot products of two embeddings. Large products.
+# query for each sample. The dot products of two embeddings, and their gradient. Large products.
 SHAPES = [
     (64, 64, 32, 64),
     (64, 64, 64, 32),
@@ -20,6 +20,7 @@ SHAPES = [
     (128, 128, 128, 64),
     (64, 1, 100, 64),
     (256, 1, 64, 1),
+    (256, 1, 1, 64),
     (8, 512, 512, 512),
 ]
 ORDERS = {"a b": (0, 0), "a b^T": (0, 1), "a^T b": (1, 0)}

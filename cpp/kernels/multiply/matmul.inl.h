@@ -15,6 +15,17 @@ void multiply_vectors(const T* rows, const T* vectors, Int batch, Int n, Int k, 
     });
 }
 
+// columns [B, M], rows [B, N], y [B, M, N]: the gradients of products of vectors.
+template <class T>
+void multiply_outer(const T* columns, const T* rows, Int batch, Int m, Int n, T* y) {
+    for_rows({batch * m, n}, [&](Int i) {
+        const Vec<T> factor = broadcast<T>(columns[i]);
+        const T* const row = rows + i / m * n;
+        T* const to = y + i * n;
+        for_vectors<T>(0, n, [=](Int j, Int part) { store(to + j, factor * load(row + j, part), part); });
+    });
+}
+
 template <class T>
 Status matmul(In<T> a, In<T> b, Int transposed_a, Int transposed_b, Out<T> y) {
     LAMELLA_REQUIRE(a.rank == 3 && b.rank == 3 && y.rank == 3);
@@ -24,6 +35,7 @@ Status matmul(In<T> a, In<T> b, Int transposed_a, Int transposed_b, Out<T> y) {
     LAMELLA_REQUIRE(b.shape[of_b ? 2 : 1] == k);
     LAMELLA_REQUIRE(y.shape[1] == m && y.shape[2] == n);
     // A factor of one row or column is the same memory transposed.
+    if (k == 1) return multiply_outer(a.data, b.data, batch, m, n, y.data), nullptr;
     if (m == 1 && (of_b || n == 1)) return multiply_vectors(b.data, a.data, batch, n, k, y.data), nullptr;
     if (n == 1 && !of_a) return multiply_vectors(a.data, b.data, batch, m, k, y.data), nullptr;
     const auto some = [&](Int begin, Int end) -> Status {
