@@ -38,16 +38,18 @@ struct Op {
     PyObject* forward;
     PyObject* tensor;    // the type Tensor, a subclass of TensorBase
     PyObject* variable;  // the type Variable
+    PyObject* symbolic;  // the type GraphTensor
     PyObject* attributes;
     PyObject* references;  // weak references
     vectorcallfunc call;
 
     bool is_tensor(PyObject* object) const { return Py_TYPE(object) == reinterpret_cast<PyTypeObject*>(tensor); }
     bool is_variable(PyObject* object) const { return Py_TYPE(object) == reinterpret_cast<PyTypeObject*>(variable); }
+    bool is_symbolic(PyObject* object) const { return PyObject_TypeCheck(object, reinterpret_cast<PyTypeObject*>(symbolic)); }
 
     template <class F>
     int each_owned(const F& f) {
-        for (PyObject** owned : {&forward, &tensor, &variable, &attributes}) {
+        for (PyObject** owned : {&forward, &tensor, &variable, &symbolic, &attributes}) {
             if (const int stop = f(*owned)) return stop;
         }
         return 0;
@@ -77,9 +79,6 @@ private:
     Py_ssize_t count_ = 0;
 };
 
-// Whether it is a symbolic tensor: its type has `compute`.
-bool is_symbolic(PyObject* input) { return PyObject_HasAttr(reinterpret_cast<PyObject*>(Py_TYPE(input)), compute_name) != 0; }
-
 // The ndarray, or None, with which an op computes, as a new reference. Null with an error set, or without for a symbolic
 // tensor.
 PyObject* value_of(const Op& op, PyObject* input) {
@@ -88,7 +87,7 @@ PyObject* value_of(const Op& op, PyObject* input) {
         return Py_NewRef(reinterpret_cast<TensorBase*>(input)->value);
     }
     if (op.is_variable(input)) return PyObject_GetAttr(input, value_name);
-    if (is_symbolic(input)) return nullptr;
+    if (op.is_symbolic(input)) return nullptr;
     return or_sleep_at_exit([=] { return PyObject_CallOneArg(asarray, input); });
 }
 
@@ -162,12 +161,13 @@ PyObject* call_op(PyObject* self, PyObject* const* arguments, std::size_t flags,
 // Calls the op with the values of symbolic tensors, which the tape that records computes: a script may replace the kernel of a
 // layer by a function of Variables.
 PyObject* call_on_symbolic(PyObject* self, PyObject* const* arguments, std::size_t flags, PyObject* names) {
+    const Op& op = *reinterpret_cast<Op*>(self);
     const Py_ssize_t inputs = PyVectorcall_NARGS(flags), named = names != nullptr ? PyTuple_GET_SIZE(names) : 0;
     const py::object given = stolen(PyTuple_New(inputs + named));
     if (!given) return nullptr;
     for (Py_ssize_t i = 0; i < inputs + named; ++i) {
         PyObject* const argument = arguments[i];
-        const bool computed = i < inputs && is_symbolic(argument);
+        const bool computed = i < inputs && op.is_symbolic(argument);
         PyObject* const value = computed ? PyObject_CallMethodNoArgs(argument, compute_name) : Py_NewRef(argument);
         if (value == nullptr) return nullptr;
         PyTuple_SET_ITEM(given.ptr(), i, value);
@@ -232,10 +232,10 @@ PyObject* call_op(PyObject* self, PyObject* const* arguments, std::size_t flags,
 }
 
 PyObject* new_op(PyTypeObject* type, PyObject* arguments, PyObject* names) {
-    static const char* keywords[] = {"forward", "tensor", "variable", nullptr};
-    PyObject *forward, *tensor, *variable;
-    if (!PyArg_ParseTupleAndKeywords(arguments, names, "OO!O!", const_cast<char**>(keywords), &forward, &PyType_Type, &tensor,
-                                     &PyType_Type, &variable)) {
+    static const char* keywords[] = {"forward", "tensor", "variable", "symbolic", nullptr};
+    PyObject *forward, *tensor, *variable, *symbolic;
+    if (!PyArg_ParseTupleAndKeywords(arguments, names, "OO!O!O!", const_cast<char**>(keywords), &forward, &PyType_Type, &tensor,
+                                     &PyType_Type, &variable, &PyType_Type, &symbolic)) {
         return nullptr;
     }
     if (!PyType_IsSubtype(reinterpret_cast<PyTypeObject*>(tensor), tensor_base_type)) {
@@ -247,6 +247,7 @@ PyObject* new_op(PyTypeObject* type, PyObject* arguments, PyObject* names) {
     op.forward = Py_NewRef(forward);
     op.tensor = Py_NewRef(tensor);
     op.variable = Py_NewRef(variable);
+    op.symbolic = Py_NewRef(symbolic);
     op.call = call_op;
     return self;
 }
@@ -291,7 +292,7 @@ py::object make_op_type() {
     };
     static PyGetSetDef dictionary[] = {{"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, nullptr, nullptr}, {}};
     static PyType_Slot slots[] = {
-        {Py_tp_doc, const_cast<char*>("Op(forward, tensor, variable)\n--\n\n")},
+        {Py_tp_doc, const_cast<char*>("Op(forward, tensor, variable, symbolic)\n--\n\n")},
         {Py_tp_new, reinterpret_cast<void*>(new_op)},
         {Py_tp_descr_get, reinterpret_cast<void*>(bind_op)},
         {Py_tp_repr, reinterpret_cast<void*>(show_op)},

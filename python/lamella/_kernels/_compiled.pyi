@@ -115,10 +115,10 @@ class Op:
     """An op, as `differentiable` makes it.
 
     Args:  forward: (*ndarrays, **configuration) -> (y, backward), y an array or a tuple of them.  tensor, variable: the types
-        whose `value` is computed on.
+        whose `value` is computed on.  symbolic: the type of symbolic tensors, whose `compute` gives the value.
     """
 
-    def __init__(self, forward: Callable[..., Any], tensor: type[TensorBase], variable: type) -> None: ...
+    def __init__(self, forward: Callable[..., Any], tensor: type[TensorBase], variable: type, symbolic: type) -> None: ...
     def __call__(self, *inputs: Any, **config: Any) -> Any: ...
 
 class Recorder:

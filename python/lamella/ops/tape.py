@@ -23,6 +23,7 @@ from typing import Any, NoReturn, TypeAlias, overload
 import numpy as np
 
 from lamella import _kernels
+from lamella.core.graphs import GraphTensor
 from lamella.core.rows_gradient import RowsGradient, dense
 from lamella.core.shapes import Dim, TensorShape, merged
 from lamella.core.types import Array
@@ -184,4 +185,4 @@ def differentiable(
 ) -> Callable[..., tuple[Array | Tensor, ...]]: ...
 def differentiable(forward: Callable[..., object]) -> Callable[..., object]:
     """An op made of a function (*ndarrays, **configuration) -> (y, backward); see the top of this file."""
-    return functools.update_wrapper(_kernels.Op(forward, Tensor, Variable), forward)
+    return functools.update_wrapper(_kernels.Op(forward, Tensor, Variable, GraphTensor), forward)
