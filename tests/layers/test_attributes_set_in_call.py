@@ -1,6 +1,8 @@
 """Tensors that the `call` of a layer stores in its attributes are tensors of the graph. Source: Keras 2.2.5, run with both."""
 
 import pickle
+import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ import pytest
 from lamella import backend as K
 from lamella.layers import LSTM, Dense, Embedding, Input, Layer
 from lamella.models import Model, Sequential, load_model
+from tests.interrupts import Interrupt
 
 RNG = np.random.default_rng(6)
 X = RNG.normal(size=(5, 4, 3)).astype("float32")
@@ -206,3 +209,75 @@ def test_behind_a_mask_and_inside_another_model():
     outer = Model(outer_input, Dense(1)(model(outer_input)))
     assert outer.predict(numbers).shape == (3, 1)
     np.testing.assert_allclose(K.function([ids], [inner_layer.shares])([numbers])[0], shown, rtol=1e-6)
+
+
+class Previous(Layer):
+    """Adds ten times the input of the call before it."""
+
+    previous = None
+
+    def call(self, inputs):
+        y = inputs if self.previous is None else inputs + self.previous
+        self.previous = inputs * 10
+        return y
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+
+class Total(Layer):
+    """Adds the sum of all inputs of its calls."""
+
+    def build(self, input_shape):
+        self.total = K.constant(0.0)
+        super().build(input_shape)
+
+    def call(self, inputs):
+        self.total = self.total + K.sum(inputs)
+        return inputs + self.total
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+
+def test_a_call_reads_what_the_call_before_it_has_set_in_this_run():
+    a, b, layer = Input((1,)), Input((1,)), Previous()
+    model = Model([a, b], [layer(a), layer(b)])
+    for _ in range(2):
+        assert [y.tolist() for y in model.predict([np.float32([[1]]), np.float32([[2]])])] == [[[1]], [[12]]]
+    layer = Total()
+    model = Model(a, layer(layer(a)))
+    for _ in range(2):
+        assert model.predict(np.float32([[1]])).tolist() == [[5]]
+        assert K.function([a], [layer.total])([np.float32([[1]])])[0] == 3
+
+
+def test_runs_in_threads_have_their_own_values():
+    layer, entry = Attention(), Input((4, 3))
+    model = Model(entry, [layer(entry), layer.shares])
+    tensor, kernel = layer.shares, K.get_value(layer.kernel)
+    old = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            for n, outputs in zip(
+                range(1, 5), pool.map(lambda n: [model.predict_on_batch(X[:n] + n) for _ in range(50)], range(1, 5))
+            ):
+                for _, shares in outputs:
+                    np.testing.assert_allclose(shares, shares_of(X[:n] + n, kernel), rtol=1e-4)
+    finally:
+        sys.setswitchinterval(old)
+    assert layer.shares is tensor
+
+
+def test_the_tensor_is_back_after_the_run_that_follows_an_interrupted_one():
+    layer, entry = Attention(), Input((4, 3))
+    model = Model(entry, layer(entry))
+    tensor, came = layer.shares, 0
+    for n in range(1, 3000, 17):
+        with Interrupt(n) as interrupt:
+            model.predict_on_batch(X)
+        came += interrupt.came
+        model.predict_on_batch(X)
+        assert layer.shares is tensor
+    assert came > 30

@@ -23,6 +23,7 @@ class Updates(dict[Variable, NDArray[Any]]):
         allowed: Whether new values are accepted now. In runs of evaluate and predict they are not, except during the calls of
             stateful layers (`call_of`).
         frozen: Whether the layer that is being called, or a layer that contains it, is frozen.
+        stored: What calls have set in attributes in this run, by their nodes, see graph/set_in_calls.py.
         drawn: The random numbers of tensors of the graph in this run, by the layers that draw them.
         positions: The numbers of the last objects of each call and kind, see `Made`; None before the first.
         unmoved: The ids of Variables that get no new values; None for no ids.
@@ -33,10 +34,12 @@ class Updates(dict[Variable, NDArray[Any]]):
     positions: dict[Any, int] | None = None
     unmoved: set[int] | None = None
     drawn: dict[Any, Any]
+    stored: dict[Any, dict[str, Any]]
 
     def __init__(self, drawn: dict[Any, Any] | None = None) -> None:
         super().__init__()
         self.drawn = {} if drawn is None else drawn
+        self.stored = {}
 
     def note(self, variable: Variable, value: NDArray[Any]) -> None:
         """Note a new value, which replaces an earlier one. If new values are not accepted now, it is dropped.
@@ -50,7 +53,7 @@ class Updates(dict[Variable, NDArray[Any]]):
     def clear(self) -> None:
         """Remove the new values, because the run starts again."""
         super().clear()
-        self.positions = None
+        self.positions, self.stored = None, {}
 
     def calls(self) -> list[Call]:
         """The calls that write the new values, for `commit`."""

@@ -113,8 +113,9 @@ class Layer(LossesAndUpdates, Configurable, Asking):
     phase_given: bool | None = None  # the uses_learning_phase that a script set
     has_functions: bool = False  # whether its call calls functions of scripts
     shape_follows_call = False  # whether compute_output_shape reads attributes that call sets
-    # The attributes that calls set and that are tensors of the graph, with their values before; see graph/set_in_calls.py.
-    set_in_calls: Mapping[str, Any] = {}
+    # The attributes that calls set and that are tensors of the graph: the value before, and the tensor of the last call. See
+    # graph/set_in_calls.py.
+    set_in_calls: Mapping[str, tuple[Any, Symbolic]] = {}
     # Other layers of the graph whose weights it reads, in addition to the layers inside it.
     layers_read: Sequence[Layer] = ()
     # Arguments of a base class's constructor that the class itself gives, so that they are not in its config.
@@ -376,6 +377,8 @@ class Layer(LossesAndUpdates, Configurable, Asking):
 
     def _connect(self, tensors: list[Symbolic], single: bool, arguments: dict[str, Any]) -> Value:
         """Add a node to the graph, and return its symbolic outputs."""
+        from lamella.graph.set_in_calls import begin  # which imports this file
+
         beside = symbols(arguments) if arguments else []
         again = None if self.self_contained or single else self.inputs_again(tensors)
         outside: list[Symbolic] = [] if again is None else list(again.ends)
@@ -386,7 +389,7 @@ class Layer(LossesAndUpdates, Configurable, Asking):
         shapes = [x.shape if single else tuple(x.shape) for x in tensors]
         self._prepare(shapes, [x.dtype for x in tensors], single, in_graph=True)
         trial = CallTrial(self, tensors, single, arguments, beside, outside, again)
-        had = self._begin_call()
+        had = begin(self) if self.set_in_calls else {}
         attributes = {} if self.self_contained else dict(vars(self))
         shape = trial.output_shapes() if not self.self_contained else None
         if shape is None:
@@ -430,11 +433,6 @@ class Layer(LossesAndUpdates, Configurable, Asking):
             self._note_attributes(node, trial, attributes, had)
         return outputs if several else outputs[0]
 
-    def _begin_call(self) -> dict[str, Any]:
-        from lamella.graph.set_in_calls import begin  # which imports this file
-
-        return begin(self) if self.set_in_calls else {}
-
     def _note_attributes(self, node: Node, trial: CallTrial, before: dict[str, Any], had: dict[str, Any]) -> None:
         """Let attributes that `call` has set in trials be tensors of the graph, as in Keras."""
         from lamella.graph.set_in_calls import changed, end, make_symbolic
@@ -444,12 +442,6 @@ class Layer(LossesAndUpdates, Configurable, Asking):
         end(self, had)
         if specs is not None:
             make_symbolic(node, names, specs, before)
-
-    def call_aside(self, call: Callable[[], Value]) -> Value:
-        """A call that changes no attribute which is a tensor of the graph."""
-        from lamella.graph.set_in_calls import within
-
-        return within(self, call) if self.set_in_calls else call()
 
     def _as_given(self, shapes: list[Shape], single: bool) -> Any:
         """What build and compute_output_shape get. As in Keras, a list of one tensor has one shape in layers of scripts."""

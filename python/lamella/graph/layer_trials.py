@@ -223,6 +223,8 @@ def _losses_on_ones(layer: Any, node: Node, lists: Sequence[RunLosses], made: li
 
 
 def _call_on_ones(layer: Any, node: Node, *, training: bool) -> None:
+    from lamella.graph.set_in_calls import within  # which imports this file
+
     ones = [_filled(np.ones, x) for x in node.reads]
     count = len(node.inputs)
     arguments = fill(placed(node.arguments, node.beside), ones[count:])
@@ -230,7 +232,7 @@ def _call_on_ones(layer: Any, node: Node, *, training: bool) -> None:
     with phase(training if node.phase is None else node.phase), Scope((pending, "outside", outside), (pending, "trying", True)):
         called = with_inputs_again(node.again, layer.call)
         run = functools.partial(call_asking, layer, called, ones[0] if node.single else ones[:count], **arguments)
-        layer.call_aside(run)
+        within(layer, node, run)
 
 
 def _filled(make: Callable[..., Value], x: Symbolic) -> Value:

@@ -2,11 +2,14 @@
 
 Keras runs `call` once for a call in the graph, so that such an attribute is a tensor of the graph: K.function computes it, losses
 read it. Here each run calls `call` on values. So the attribute becomes a symbolic tensor whose value is what the run stores;
-NumPy gets that of the last run.
+NumPy gets that of the last run. This holds for attributes of a layer that a graph calls, not for those of layers inside it, nor for
+tensors in lists.
 """
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,11 +17,24 @@ import numpy as np
 
 from lamella.core.configurable import Config
 from lamella.core.types import Value
+from lamella.core.updates import current as pending
 from lamella.core.user_array import UserArray, from_user
 from lamella.graph.layer import Layer
 from lamella.graph.symbolic import Node, Symbolic
 from lamella.graph.trial import Specs
 from lamella.ops.tape import Tensor, value_of
+
+# `call` writes to its layer, so only one thread runs such a call at a time.
+_lock = threading.RLock()
+
+
+def _renew_lock() -> None:
+    """In a forked child: the thread that held the lock may not exist there."""
+    global _lock
+    _lock = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_renew_lock)
 
 
 class Absent:
@@ -43,9 +59,12 @@ class SetInCall(Layer, self_contained=True):
         self.node, self.attribute, self._spec = node, attribute, (tuple(shape), dtype)
 
     def call(self, inputs: Value) -> Value:
-        if self.attribute not in self.node.stored:
+        stored = self.node.stored
+        if pending.updates is not None:  # threads may run a model at the same time
+            stored = pending.updates.stored.get(self.node, stored)
+        if self.attribute not in stored:
             raise RuntimeError(f"Layer {self.node.layer.name}: this run of call() did not set the attribute {self.attribute!r}")
-        return from_user(self.node.stored[self.attribute])
+        return from_user(stored[self.attribute])
 
     def last_value(self) -> Value | None:
         """The value in the last run of the call; None before it."""
@@ -64,28 +83,44 @@ class SetInCall(Layer, self_contained=True):
         raise NotImplementedError(f"Layer {self.name}: an attribute that a call sets cannot be saved with a graph")
 
 
-def begin(layer: Any) -> dict[str, Any]:
-    """Give attributes that calls set the values from before the first call in a graph. Returns the values they had."""
-    attributes, had = vars(layer), dict[str, Any]()
-    for name, value in layer.set_in_calls.items():
-        had[name] = attributes.pop(name, Absent)
-        if value is not Absent:
-            attributes[name] = value
+def begin(layer: Any, node: Node | None = None) -> dict[str, Any]:
+    """Give attributes that calls set the values from before a call: those from before the first call in a graph, or what earlier
+    calls have set in this run.
+
+    Args:
+        layer: The layer.
+        node: The call; None for the next one.
+
+    Returns:
+        What `end` gives the attributes: their tensors, if a run that Ctrl-C has ended has changed them.
+    """
+    attributes, had, found = vars(layer), dict[str, Any](), dict[str, Any]()
+    for name, (value, tensor) in layer.set_in_calls.items():
+        old = attributes.pop(name, tensor)
+        had[name] = tensor if isinstance(old, (UserArray, Tensor)) else old
+        found[name] = value
+    stored = {} if pending.updates is None else pending.updates.stored
+    for earlier in layer._inbound_nodes if stored else ():
+        if earlier is node:
+            break
+        found |= stored.get(earlier, {})
+    attributes.update({name: value for name, value in found.items() if value is not Absent})
     return had
 
 
 def end(layer: Any, had: dict[str, Any]) -> None:
     """Give the attributes their values back."""
-    vars(layer).update({name: value for name, value in had.items() if value is not Absent})
+    vars(layer).update(had)
 
 
-def within(layer: Any, call: Callable[[], Value]) -> Value:
+def within(layer: Any, node: Node, call: Callable[[], Value]) -> Value:
     """A call after which the attributes have their values from before it."""
-    had = begin(layer)
-    try:
-        return call()
-    finally:
-        end(layer, had)
+    with _lock:
+        had = begin(layer, node)
+        try:
+            return call()
+        finally:
+            end(layer, had)
 
 
 def storing(node: Node, call: Callable[..., Value], x: Value, **named: Any) -> Value:
@@ -94,12 +129,13 @@ def storing(node: Node, call: Callable[..., Value], x: Value, **named: Any) -> V
     def noted() -> Value:
         y = call(x, **named)
         found = vars(node.layer)
-        node.stored = {
-            name: found[name] for name in node.layer.set_in_calls if isinstance(found.get(name), (np.ndarray, Tensor))
-        }
+        values = {name: found[name] for name in node.layer.set_in_calls if isinstance(found.get(name), (np.ndarray, Tensor))}
+        node.stored = values
+        if pending.updates is not None:
+            pending.updates.stored[node] = values
         return y
 
-    return within(node.layer, noted)
+    return within(node.layer, node, noted)
 
 
 def changed(layer: Any, before: dict[str, Any]) -> list[str]:
@@ -118,7 +154,9 @@ def make_symbolic(node: Node, names: Sequence[str], specs: Specs, before: dict[s
         before: The attributes of the layer from before the call.
     """
     layer: Any = node.layer
-    layer.set_in_calls = {name: before.get(name, Absent) for name in names} | layer.set_in_calls
     node.stored = {}
     for name, (shape, dtype) in zip(names, specs, strict=True):
-        vars(layer)[name] = SetInCall(node, name, shape, dtype)(list(node.outputs))
+        tensor = SetInCall(node, name, shape, dtype)(list(node.outputs))
+        value = layer.set_in_calls[name][0] if name in layer.set_in_calls else before.get(name, Absent)
+        layer.set_in_calls = {**layer.set_in_calls, name: (value, tensor)}
+        vars(layer)[name] = tensor
