@@ -5,6 +5,7 @@ import pytest
 
 from lamella import backend as K
 from lamella import layers, models, ops
+from lamella.ops.pooling import places_of_maxima
 from lamella.ops.tape import Tape
 
 # (places of x, window, strides, padding)
@@ -50,10 +51,22 @@ def test_values_and_gradients(spatial, size, strides, padding, activation):
         y = ops.max_pool(variable, size=size, strides=strides, padding=padding, activation=activation)
         loss = K.sum(y * dy)
     kept = np.maximum(expected, 0) if activation == "relu" else expected
-    np.testing.assert_array_equal(K.get_value(y) if hasattr(y, "name") else np.asarray(y.value), kept)
+    np.testing.assert_array_equal(np.asarray(y.value), kept)
     slopes = np.where(expected > 0, dy, 0) if activation == "relu" else dy
     sums = np.bincount(places.ravel(), slopes.ravel(), x.size).reshape(x.shape)
     np.testing.assert_allclose(tape.gradients(loss)[0], sums, atol=1e-5)
+
+
+@pytest.mark.parametrize(("spatial", "size", "strides", "padding"), CASES)
+@pytest.mark.parametrize("odd", [-np.inf, np.nan])
+def test_minus_infinity_may_be_the_maximum_and_nan_is(spatial, size, strides, padding, odd):
+    random = np.random.RandomState(4)
+    x = np.full((2, *spatial, 2), -np.inf, "float32")
+    x[random.random_sample(x.shape) < 0.001] = odd
+    x.flat[0] = 7  # not the maximum of another image
+    places = first_maxima(x, size, strides, padding)
+    np.testing.assert_array_equal(ops.max_pool(x, size=size, strides=strides, padding=padding), x.ravel()[places])
+    np.testing.assert_array_equal(places_of_maxima(x, size, strides, padding), places)
 
 
 # The sums of the real Keras 2.2.5 on TensorFlow: of |y|, and of the gradients of the sum of y^2 times 0, 1, 2, ..., in thousands.

@@ -179,6 +179,24 @@ def test_equal_maxima_over_an_axis_in_the_middle_share_the_gradient(channels, ax
     np.testing.assert_allclose(dx, winners * (weights.reshape(3, 1, channels) / winners.sum(axis=1, keepdims=True)), rtol=1e-6)
 
 
+def test_a_maximum_of_numbers_in_another_byte_order():
+    x = np.random.default_rng(0).random((2, 3, 17)).astype(">f4")
+    np.testing.assert_array_equal(ops.max(x, axis=1), x.max(axis=1))
+
+
+def test_an_array_of_a_package_that_has_compute_is_an_array():
+    """As those of xarray; symbolic tensors have such a method, too."""
+
+    class Labelled:
+        def compute(self):
+            return self
+
+        def __array__(self, dtype=None, copy=None):
+            return np.array([0.0, 1.0], dtype or "float32")
+
+    np.testing.assert_array_equal(ops.square(Labelled()), [0, 1])
+
+
 def test_equal_maxima_share_the_gradient_globally_but_not_in_windows():
     x = np.array([3.0, 3.0, 0.0, 3.0]).reshape(1, 4, 1)
     with Tape() as tape:

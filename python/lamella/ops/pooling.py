@@ -112,12 +112,11 @@ def _places_in_parts(x: Array, geometry: Geometry, shape: tuple[int, ...]) -> Ar
     """
     window, steps, _, before = geometry
     ends = [(n - 1) * step + size for n, step, size in zip(shape[1:-1], steps, window)]  # of the last windows, with the padding
-    padded = np.full((len(x), *ends, x.shape[-1]), -np.inf, x.dtype)
-    inside = tuple(slice(b, b + n) for b, n in zip(before, x.shape[1:-1]))
-    read = tuple(slice(0, end - b) for b, end in zip(before, ends))
-    padded[:, *inside] = x[:, *read]
-    places = np.zeros(padded.shape, np.int64)
-    places[:, *inside] = np.arange(x.size).reshape(x.shape)[:, *read]
+    # Padding repeats the edge, which is in each window that reaches into the padding. So no value is only in the padding.
+    places: Array = np.arange(x.size).reshape(x.shape)
+    for axis, (end, b) in enumerate(zip(ends, before), start=1):
+        places = places.take(np.clip(np.arange(end) - b, 0, x.shape[axis] - 1), axis)
+    padded = x.reshape(-1)[places]
     axes = len(window)
     for axis in reversed(range(axes)):
         rest = window[axis]

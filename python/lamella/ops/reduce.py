@@ -71,8 +71,8 @@ def mean(x: Array, *, axis: Axes = None, keepdims: bool = False) -> tuple[Array,
 
 
 def _places(x: Array, axis: Axes) -> Array | None:
-    """x as [N, S, C], if `axis` is one axis, neither the first nor the last, and the kernel's vectors are full; else None."""
-    if not isinstance(axis, int) or x.dtype.char not in "fd" or not x.size or not x.flags.c_contiguous:
+    """x as [N, S, C], if `axis` is one axis, neither the first nor the last, and C is 16 or more; else None."""
+    if type(axis) is not int or x.dtype not in (np.float32, np.float64) or not x.size or not x.flags.c_contiguous:
         return None
     at = axis % x.ndim if -x.ndim <= axis < x.ndim else 0
     inner = count(x.shape[at + 1 :])
