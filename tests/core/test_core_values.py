@@ -154,3 +154,8 @@ def test_learning_phase():
     assert phase.learning_phase() == 0
     with pytest.raises(ValueError):
         phase.set_learning_phase(2)
+
+
+def test_numbers_that_no_float_holds_are_refused_by_name():
+    with pytest.raises(TypeError, match="labels: expected numbers that float32 can hold"):
+        as_array([[1, 2, 10**400]], "float32", "labels")

@@ -98,3 +98,14 @@ def test_clone_calls_a_shared_layer_in_keras_order(order):
     calls = clone.get_layer("shared")._inbound_nodes
     assert [node.inputs[0].name for node in calls] == order[::-1]
     assert [entry[1] for entry in clone.get_config()["output_layers"]] == [1, 0]
+
+
+def test_a_name_scope_may_be_a_whole_path_or_none():
+    """As TensorFlow's."""
+    with K.name_scope("a") as a, K.name_scope("b"):
+        assert a == "a/" and K.variable(0, name="x").name == "a/b/x:0"
+        with K.name_scope(a):
+            assert K.variable(0, name="y").name == "a/y:0"
+        for root in (None, ""):
+            with K.name_scope(root) as path:
+                assert path == "" and K.variable(0, name="z").name == "z:0"

@@ -69,7 +69,7 @@ def _pooled(
     if pool_mode == "max" and kind.kind in "iu":
         numbers = np.asarray(value_of(x))
         if kind.itemsize == 8 and numbers.size and (numbers.max() > 2**53 or numbers.min() < -(2**53)):
-            raise ValueError("K: max pooling of integers takes numbers of at most 2**53, which float64 holds")
+            raise ValueError("max pooling of integers takes numbers of at most 2**53, which float64 holds")
         y = _pooled(ops.cast(x, dtype="float64"), size, strides, padding, data_format, pool_mode, axes)
         return ops.cast(y, dtype=kind.name)
     y = pool(

@@ -13,7 +13,7 @@ from lamella.core.names import next_uid as get_uid
 from lamella.core.names import reset_uids
 from lamella.core.phase import current, free_learning_phase, learning_phase
 from lamella.core.pool import empty_pool
-from lamella.core.scopes import inside
+from lamella.core.scopes import opened
 from lamella.core.scopes import path as path_of_scopes
 from lamella.core.types import Value
 from lamella.graph.checked import checked
@@ -82,11 +82,11 @@ def set_image_dim_ordering(dim_ordering: str) -> None:
 
 
 @contextlib.contextmanager
-def name_scope(name: str) -> Iterator[str]:
+def name_scope(name: str | None) -> Iterator[str]:
     """A `with` block in which names of weights and Variables begin with `name`. It gives the names so far, with slashes. Tensors
-    are named after their layers.
+    are named after their layers. A name that ends with a slash is the whole path; None and "" leave all scopes.
     """
-    with inside(name):
+    with opened(name):
         yield path_of_scopes()
 
 

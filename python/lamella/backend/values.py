@@ -47,7 +47,7 @@ def variable(
         constraint: A function that an optimizer applies to the value after each step.
     """
     value = value.toarray() if hasattr(value, "toarray") else value
-    array = as_array(value, floatx() if dtype is None else dtype, f"K.variable '{name or ''}'")
+    array = as_array(value, floatx() if dtype is None else dtype, f"K.variable {name!r}" if name else "K.variable")
     kind = "Variable", array.shape, array.dtype.name
     return kept(lambda: Variable(array, variable_name(name), constraint=constraint), kind)
 

@@ -21,7 +21,7 @@ class ModelCheckpoint(Monitor):
     kept across several fits with the same callback, as in Keras.
 
     Differences from Keras 2.2.5:
-        - A file is always complete: the old one or the new one.
+        - A file that is not empty is replaced by a complete one, so that it is never a part of one.
         - A path that cannot be written to is an error before training.
         - A name that the logs do not have becomes "nan" in the file's name, with a warning.
         - With mode="auto", a metric object that declares its direction decides.

@@ -37,7 +37,10 @@ def as_array(x: object, dtype: DTypeLike, who: str) -> NDArray[np.generic]:
         check_dtype(array.dtype, who, x, wanted)
     if isinstance(x, np.ndarray) and hasattr(x, "mask") and (masked := np.count_nonzero(x.mask)):
         raise ValueError(f"{who}: {masked} of {array.size} entries are masked; fill them, or leave their samples out")
-    return np.require(array, wanted, ("C", "A"))
+    try:
+        return np.require(array, wanted, ("C", "A"))
+    except OverflowError as error:  # of an object, such as 10**400
+        raise TypeError(f"{who}: expected numbers that {wanted.name} can hold ({error})") from None
 
 
 def check_dtype(came: np.dtype[np.generic], who: str, of: object, wanted: DTypeLike = np.float64) -> None:

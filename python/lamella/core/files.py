@@ -27,7 +27,8 @@ def replace_file(path: Path, data: bytes | bytearray | memoryview) -> None:
 
     A symbolic link is followed. The permissions of a replaced file are kept. If the path is not a regular file, for example a
     pipe, it is written to directly. So is an empty file, when the data are already on the disk as the temporary file: scripts
-    save to the name of an open tempfile.NamedTemporaryFile and read the result from it. Temporary files that a killed process
+    save to the name of an open tempfile.NamedTemporaryFile and read the result from it. Such a file holds a part of the data if
+    the process is killed meanwhile; a file that is not empty is replaced, also an open one. Temporary files that a killed process
     left for the same path are removed.
 
     Args:

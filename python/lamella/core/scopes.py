@@ -24,6 +24,13 @@ def inside(name: str) -> Scope:
     return Scope((_current, "path", (*_current.path, name)), *fresh)
 
 
+def opened(name: str | None) -> Scope:
+    """The scope of name_scope, as in TensorFlow: a name that ends with a slash is the whole path, and none leaves all scopes."""
+    if name and not name.endswith("/"):
+        return inside(name)
+    return Scope((_current, "path", tuple(part for part in (name or "").split("/") if part)))
+
+
 def at_least_inside(name: str) -> Scope:
     """The scope of this name; if there is one already, that one."""
     return Scope() if _current.path else inside(name)
