@@ -287,7 +287,7 @@ def test_a_child_forked_while_a_thread_has_the_lock_does_not_wait():
     inside, leave = threading.Event(), threading.Event()
 
     def hold():
-        with exclusive._lock:
+        with exclusive._lock.current:
             inside.set()
             leave.wait(60)
 

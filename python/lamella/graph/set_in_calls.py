@@ -8,14 +8,13 @@ tensors in lists.
 
 from __future__ import annotations
 
-import os
-import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from lamella.core.configurable import Config
+from lamella.core.locks import ForkedLock
 from lamella.core.types import Value
 from lamella.core.updates import current as pending
 from lamella.core.user_array import UserArray, from_user
@@ -25,16 +24,7 @@ from lamella.graph.trial import Specs
 from lamella.ops.tape import Tensor, value_of
 
 # `call` writes to its layer, so only one thread runs such a call at a time.
-_lock = threading.RLock()
-
-
-def _renew_lock() -> None:
-    """In a forked child: the thread that held the lock may not exist there."""
-    global _lock
-    _lock = threading.RLock()
-
-
-os.register_at_fork(after_in_child=_renew_lock)
+_lock = ForkedLock()
 
 
 class Absent:
@@ -115,7 +105,7 @@ def end(layer: Any, had: dict[str, Any]) -> None:
 
 def within(layer: Any, node: Node, call: Callable[[], Value]) -> Value:
     """A call after which the attributes have their values from before it."""
-    with _lock:
+    with _lock.current:
         had = begin(layer, node)
         try:
             return call()

@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 from types import FrameType, TracebackType
 from typing import Any, Protocol
 
-# An RLock: a signal handler may train a model while its thread holds the lock.
-_lock = threading.RLock()
+from lamella.core.locks import ForkedLock
 
-
-def _renew_lock() -> None:
-    """In a forked child: the thread that held the lock may not exist there."""
-    global _lock
-    _lock = threading.RLock()
-
-
-os.register_at_fork(after_in_child=_renew_lock)
+_lock = ForkedLock()
 
 
 class Holder:
@@ -55,7 +46,7 @@ def claim(owner: Any, attribute: str, frame: FrameType) -> Holder | None:
     Returns:
         None if the block holds it now, else the block that holds it.
     """
-    with _lock:
+    with _lock.current:
         holder: Holder | None = getattr(owner, attribute)
         if holder is not None and holder.runs:
             return holder
