@@ -127,6 +127,8 @@ def calls(dtype):
     factors = [[np.abs(x).mean(axis, keepdims=True) if x.ndim > 1 else x * x for x in matrices[2]] for axis in (-1, -2)]
     factors[1][1] = a(0)
     yield "adafactor_update", (*matrices[:2], *factors, 0.1, 0.9, 0.5, 1e-7, 1e-3, 1.0, (matrices[2], 0.5, 10.0, 0.0, 0.3))
+    yield "strided_copy", (a(31, 70, 50), 2, np.array([1, 3500, 50]), a(48, 31, 70))
+    yield "concatenate", ([a(3, 7, 900), a(3, 5000), a(3, 1)], 3, a(3, 11_301))
     yield "measure_stream", tuple(a(40_001) for _ in range(4))
     yield "measure_fma", (10, a(4))
     yield "measure_region", (3, 4)

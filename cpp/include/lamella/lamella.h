@@ -817,6 +817,18 @@ LAMELLA_API lamella_status lamella_augment_bytes_f32(const lamella_u8_list* x, c
 LAMELLA_API lamella_status lamella_augment_bytes_f64(const lamella_u8_list* x, const lamella_f64* matrices, int64_t order,
         int64_t fill, double cval, const lamella_f64* shifts, const lamella_u8* flips, const lamella_f64* brightness,
         double white, const lamella_standardization_f64* standard, const lamella_f64* y);
+// --- copies ------------------------------------------------------------------------------------------------
+// y[i, j, ...] = x[offset + i * strides[0] + j * strides[1] + ...], where x's elements are counted in their order in memory. One
+// stride for each axis of y; strides may be 0 or negative. x has all these elements.
+// Writes y.
+LAMELLA_API lamella_status lamella_strided_copy_f32(const lamella_f32* x, int64_t offset, const lamella_i64* strides,
+        const lamella_f32* y);
+LAMELLA_API lamella_status lamella_strided_copy_f64(const lamella_f64* x, int64_t offset, const lamella_i64* strides,
+        const lamella_f64* y);
+// y [rows, C] is the arrays xs, each [rows, its own columns], side by side; all of any shape with these elements.
+// Writes y.
+LAMELLA_API lamella_status lamella_concatenate_f32(const lamella_f32_list* xs, int64_t rows, const lamella_f32* y);
+LAMELLA_API lamella_status lamella_concatenate_f64(const lamella_f64_list* xs, int64_t rows, const lamella_f64* y);
 // Only the last of these steps: x, y [N, P, Q, C].
 // Writes y; in place: y.
 LAMELLA_API lamella_status lamella_standardize_images_f32(const lamella_f32* x, const lamella_standardization_f32* standard,

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from lamella import _kernels
 
-# contiguous(x): x itself if it is C-contiguous and aligned, else a copy that is. empty_like(x, shape): a new C-contiguous
-# array with x's dtype, and with its shape if none is given. They are in C++ because each op calls them, and a call of NumPy
-# takes longer than a small kernel.
+# contiguous(x): x itself if it is C-contiguous and aligned, else a copy that is; a kernel copies floats. empty_like(x, shape): a
+# new C-contiguous array with x's dtype, and with its shape if none is given. They are in C++ because each op calls them, and a
+# call of NumPy takes longer than a small kernel.
 # in_place_of(dy), for an op's backward: memory for a gradient with dy's shape and dtype. It is dy itself if only the tape refers
 # to dy, so that a step needs less memory and moves fewer bytes; else it is a new array.
 from lamella._kernels import contiguous as contiguous
 from lamella._kernels import empty_like as empty_like
 from lamella._kernels import in_place_of as in_place_of
+from lamella.core.shapes import count
 from lamella.core.types import Array, Value
 
 
@@ -29,6 +30,52 @@ def axis_of(axis: int, ndim: int) -> int:
     if not -ndim <= axis < ndim:
         raise ValueError(f"expected an axis in [{-ndim}, {ndim}), got {axis}")
     return axis % ndim
+
+
+def reshaped(x: Array, shape: Sequence[int]) -> Array:
+    """x.reshape(shape). If this needs a copy, a kernel makes it.
+
+    Raises:
+        ValueError: The numbers of elements differ.
+    """
+    # NumPy makes views of some other arrays too, but most of these are copied by the next kernel.
+    return (x if x.flags.c_contiguous or _only_splits(x.shape, shape) else contiguous(x)).reshape(shape)
+
+
+def _only_splits(before: Sequence[int], after: Sequence[int]) -> bool:
+    """Whether each axis becomes one axis or several; then any array has a view of this shape."""
+    sizes = list(after)
+    if 0 in sizes:
+        return True  # NumPy raises the error: empty arrays are contiguous
+    if -1 in sizes:
+        sizes[sizes.index(-1)] = count(before) // -count(sizes)
+    for size in before:
+        while size > 1 and sizes and size % sizes[0] == 0:
+            size //= sizes.pop(0)
+        if size != 1:
+            return False
+    return count(sizes) == 1
+
+
+def concatenated(xs: Sequence[Array], axis: int) -> Array:
+    """np.concatenate(xs, axis); of contiguous floats by a kernel.
+
+    Raises:
+        ValueError: As np.concatenate.
+    """
+    first = xs[0] if xs else None
+    if first is None or first.dtype.char not in "fd" or not -first.ndim <= axis < first.ndim:
+        return np.concatenate(xs, axis=axis)
+    at = axis % first.ndim
+    before, after = first.shape[:at], first.shape[at + 1 :]
+    for x in xs:
+        # np.concatenate keeps the order in memory of transposed arrays; with the kernel they would be copied twice.
+        if not x.flags.c_contiguous or x.dtype != first.dtype or (x.shape[:at], x.shape[at + 1 :]) != (before, after):
+            return np.concatenate(xs, axis=axis)
+    y = empty_like(first, (*before, sum(x.shape[at] for x in xs), *after))
+    if y.size:
+        _kernels.concatenate(list(xs), count(before), y)
+    return y
 
 
 @functools.cache

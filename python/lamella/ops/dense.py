@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 
 from lamella import _kernels
 from lamella.core.types import Array
-from lamella.ops.arrays import absent, contiguous, empty_like
+from lamella.ops.arrays import absent, contiguous, empty_like, reshaped
 from lamella.ops.tape import Backward, Gradients, differentiable
 
 # The activations that a multiply kernel can apply to its result before it stores it.
@@ -35,7 +35,7 @@ def dense(x: Array, kernel: Array, bias: Array | None, *, activation: FusedActiv
     if not shape or shape[-1] != inputs:
         raise ValueError(f"dense: expected last axis {inputs}, got shape {shape}")
     flat = len(shape) == 2
-    rows = contiguous(x if flat else x.reshape(-1, inputs))
+    rows = contiguous(x if flat else reshaped(x, (-1, inputs)))
     relu = activation == "relu"
     y = empty_like(x, (len(rows), units))
     _kernels.dense_forward(rows, kernel, absent(kernel.dtype) if bias is None else bias, relu, y)
@@ -47,7 +47,7 @@ def dense(x: Array, kernel: Array, bias: Array | None, *, activation: FusedActiv
         dx = empty_like(rows) if need[0] else none
         dkernel = empty_like(kernel) if need[1] else none
         dbias = none if bias is None or not need[2] else empty_like(bias)
-        dy = contiguous(dy if flat else dy.reshape(-1, units))
+        dy = contiguous(dy if flat else reshaped(dy, (-1, units)))
         _kernels.dense_backward(rows, kernel, none if output is None else output, dy, dz, dx, dkernel, dbias)
         return dx if flat or not need[0] else dx.reshape(shape), dkernel, dbias
 

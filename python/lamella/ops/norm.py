@@ -7,14 +7,14 @@ import numpy as np
 from lamella import _kernels
 from lamella.core import shapes
 from lamella.core.types import Array
-from lamella.ops.arrays import contiguous, empty_like, in_place_of
+from lamella.ops.arrays import contiguous, empty_like, in_place_of, reshaped
 from lamella.ops.tape import Backward, Gradients, differentiable
 
 
 def _rows(x: Array, who: str) -> Array:
     if x.ndim < 2:
         raise ValueError(f"{who}: expected [..., C] with two axes or more, got shape {x.shape}")
-    return contiguous(x if x.ndim == 2 else x.reshape(shapes.count(x.shape[:-1]), x.shape[-1]))
+    return contiguous(x if x.ndim == 2 else reshaped(x, (shapes.count(x.shape[:-1]), x.shape[-1])))
 
 
 @differentiable

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from lamella.core.types import Array
-from lamella.ops.arrays import axis_of, contiguous
+from lamella.ops.arrays import axis_of, concatenated, contiguous, reshaped
 from lamella.ops.tape import Backward, Gradients, differentiable
 
 
@@ -20,7 +20,7 @@ def reshape(x: Array, *, shape: Sequence[int]) -> tuple[Array, Backward]:
         ValueError: The numbers of elements differ.
     """
     before = x.shape
-    return x.reshape(shape), lambda dy, need: (dy.reshape(before),)
+    return reshaped(x, shape), lambda dy, need: (reshaped(dy, before),)
 
 
 @differentiable
@@ -49,7 +49,7 @@ def concatenate(*xs: Array, axis: int = -1) -> tuple[Array, Backward]:
     Raises:
         ValueError: Their other axes differ, one of them has no such axis, or there are none.
     """
-    y = np.concatenate(xs, axis=axis)  # before x.shape[axis], because its errors name the problem
+    y = concatenated(xs, axis)  # before x.shape[axis], because its errors name the problem
     ends = np.cumsum([x.shape[axis] for x in xs])[:-1]
     return y, lambda dy, need: tuple(np.split(dy, ends, axis=axis))
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from lamella.core.types import Array, Value
+from lamella.ops.arrays import concatenated
 from lamella.ops.math import where
 from lamella.ops.tape import Backward, Gradients, Tensor, array_of, differentiable
 
@@ -55,7 +56,8 @@ def unstack_time(x: Value) -> list[Value]:
 @differentiable
 def stack_time(*ys: Array) -> tuple[Array, Backward]:
     """T arrays [N, ...] -> [N, T, ...]."""
-    return np.stack(ys, axis=1), lambda dy, need: tuple(dy[:, t] for t in range(len(ys)))
+    y = concatenated([y[:, None] for y in ys], 1)
+    return y, lambda dy, need: tuple(dy[:, t] for t in range(len(ys)))
 
 
 def over_time(

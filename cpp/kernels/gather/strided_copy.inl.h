@@ -1,0 +1,146 @@
+// An array with any strides, copied to a contiguous one: transposed arrays, slices, arrays that are broadcast.
+#pragma once
+#include "kernels/common.h"
+
+namespace lamella {
+namespace {
+
+// An axis of y: its size, and the distances of its neighbours in x and in y.
+struct CopiedAxis {
+    Int size, from, to;
+};
+
+// Whether x has all elements offset + sum of index * stride. In this order of checks no product overflows.
+LAMELLA_INLINE bool elements_within(const Int* shape, Int rank, Labels strides, Int offset, Int size) {
+    Int first = offset, last = offset;
+    for (Int i = 0; i < rank; ++i) {
+        const Int stride = strides.data[i], steps = shape[i] - 1;
+        if (stride <= -size || stride >= size) {
+            if (steps > 0) return false;
+        } else if (stride != 0) {
+            const Int length = stride < 0 ? -stride : stride;
+            if (steps > (size - 1) / length) return false;
+            (stride < 0 ? first : last) += steps * stride;
+        }
+    }
+    return first >= 0 && last < size;
+}
+
+// The axes of a copy. Axes of size 1 are left out, and neighbours that are one axis in both arrays are joined. Two of the axes
+// are the plane, which is cut into blocks: `inner` is the last axis of y, `outer` the axis along which x is contiguous; the
+// last but one of y if that is the inner one, or if there is none.
+struct CopyPlan {
+    CopiedAxis outer{1, 0, 0}, inner{1, 1, 1}, others[kMaxRank];
+    int count = 0;  // of the others
+    Int block_outer, block_inner, blocks_outer, blocks_inner, blocks;
+
+    LAMELLA_INLINE CopyPlan(const Int* shape, Int rank, Labels strides) {
+        CopiedAxis axes[kMaxRank];
+        int n = 0;
+        for (Int i = 0; i < rank; ++i) {
+            if (shape[i] == 1) continue;
+            const CopiedAxis axis{shape[i], strides.data[i], 0};
+            if (n > 0 && axes[n - 1].from == axis.size * axis.from) axes[n - 1] = {axes[n - 1].size * axis.size, axis.from, 0};
+            else axes[n++] = axis;
+        }
+        Int distance = 1;
+        for (int i = n - 1; i >= 0; --i) axes[i].to = distance, distance *= axes[i].size;
+        if (n > 0) inner = axes[n - 1];
+        int along = n - 2;
+        for (int i = 0; i < n - 1 && inner.from != 1; ++i) {
+            if (axes[i].from == 1) along = i;
+        }
+        if (along >= 0) outer = axes[along];
+        for (int i = 0; i < n - 1; ++i) {
+            if (i != along) others[count++] = axes[i];
+        }
+        cut();
+        blocks = blocks_outer * blocks_inner;
+        for (int i = 0; i < count; ++i) blocks *= others[i].size;
+    }
+
+    // A block is a chunk of work at most. A transposed one is cut along both axes, so that its lines of x and y stay in L1.
+    LAMELLA_INLINE void cut() {
+        constexpr Int kTransposed = 128;
+        block_inner = smaller(inner.size, transposed() ? kTransposed : kChunkElements);
+        block_outer = smaller(outer.size, larger(1, transposed() ? kTransposed : kChunkElements / block_inner));
+        blocks_inner = ceil_divide(inner.size, block_inner);
+        blocks_outer = ceil_divide(outer.size, block_outer);
+    }
+
+    LAMELLA_INLINE bool transposed() const { return inner.from != 1 && outer.from == 1; }
+
+    // The sizes of the block with this number; from and to: where it begins in x and y.
+    LAMELLA_INLINE void find(Int block, Int& rows, Int& columns, Int& from, Int& to) const {
+        const Int column = block % blocks_inner * block_inner;
+        block /= blocks_inner;
+        const Int row = block % blocks_outer * block_outer;
+        block /= blocks_outer;
+        rows = smaller(block_outer, outer.size - row);
+        columns = smaller(block_inner, inner.size - column);
+        from += row * outer.from + column * inner.from;
+        to += row * outer.to + column * inner.to;
+        for (int i = count - 1; i >= 0; --i) {
+            const Int index = block % others[i].size;
+            block /= others[i].size;
+            from += index * others[i].from;
+            to += index * others[i].to;
+        }
+    }
+};
+
+// y[r * to + c] = x[c * from + r], where y has `rows` rows of `columns` elements, at most kLanes each.
+template <class T>
+LAMELLA_INLINE void transpose_square(const T* x, Int from, T* y, Int to, int rows, int columns) {
+    Vec<T> square[kLanes<T>];
+    if (rows == kLanes<T> && columns == kLanes<T>) {
+        for (int i = 0; i < kLanes<T>; ++i) square[i] = load(x + i * from);
+        transpose<T>(square);
+        for (int i = 0; i < kLanes<T>; ++i) store(y + i * to, square[i]);
+        return;
+    }
+    for (int i = 0; i < kLanes<T>; ++i) square[i] = i < columns ? load(x + i * from, rows % kLanes<T>) : Vec<T>{};
+    transpose<T>(square);
+    for (int i = 0; i < rows; ++i) store(y + i * to, square[i], columns % kLanes<T>);
+}
+
+template <class T>
+void copy_transposed(const T* x, Int from, T* y, Int to, Int rows, Int columns) {
+    for (Int r = 0; r < rows; r += kLanes<T>) {
+        for (Int c = 0; c < columns; c += kLanes<T>) {
+            transpose_square(x + c * from + r, from, y + r * to + c, to, static_cast<int>(smaller(kLanes<T>, rows - r)),
+                             static_cast<int>(smaller(kLanes<T>, columns - c)));
+        }
+    }
+}
+
+template <class T>
+Status strided_copy(In<T> x, Int offset, Labels strides, Out<T> y) {
+    LAMELLA_REQUIRE(strides.size == y.rank);
+    if (y.size == 0) return nullptr;
+    LAMELLA_REQUIRE(elements_within(y.shape, y.rank, strides, offset, x.size));
+    const CopyPlan plan(y.shape, y.rank, strides);
+    const bool transposed = plan.transposed(), rows_are_contiguous = plan.inner.from == 1;
+    const Int grain = larger(1, kChunkElements / (plan.block_outer * plan.block_inner));
+    parallel_for(plan.blocks, grain, [&](Int begin, Int end) {
+        for (Int block = begin; block < end; ++block) {
+            Int rows, columns, from = offset, to = 0;
+            plan.find(block, rows, columns, from, to);
+            if (transposed) {
+                copy_transposed(x.data + from, plan.inner.from, y.data + to, plan.outer.to, rows, columns);
+                continue;
+            }
+            for (Int r = 0; r < rows; ++r) {
+                const T* const source = x.data + from + r * plan.outer.from;
+                T* const row = y.data + to + r * plan.outer.to;
+                if (rows_are_contiguous) copy(source, row, columns);
+                else
+                    for (Int c = 0; c < columns; ++c) row[c] = source[c * plan.inner.from];
+            }
+        }
+    });
+    return nullptr;
+}
+
+}  // namespace
+}  // namespace lamella
