@@ -203,6 +203,9 @@ def recurrent(a, mask):
     simple = layer(1)
     yield "simple_rnn_forward", (x, simple, 2, a(units), *states(1), *steps(3), *states(1))
     yield "simple_rnn_backward", (x, simple, 2, *steps(3), *states(1), *steps(1), gradients(*simple[:2], units))
+    sums, maps = (n, t, 4 * units), steps(7)
+    yield "lstm_step_forward", (a(*sums), a(*sums), maps[0], 2, 4, a(*sums), *maps[1:3])
+    yield "lstm_step_backward", (a(*sums), *maps[:2], 2, 3, *maps[3:5], a(*sums), maps[6])
 
 
 # The kernels that measure the machine for the benchmark. Their results are times, or they write nothing, so they are not compared.

@@ -237,3 +237,37 @@ def test_what_does_not_fit_is_refused_by_name(kind):
     with pytest.raises(TypeError, match="float32"):
         op(inputs[0], inputs[1].astype(np.float64), *inputs[2:])
     assert inputs[1].shape == (5, columns)
+
+
+@pytest.mark.parametrize("recurrent_activation", ["sigmoid", "hard_sigmoid", "relu"])
+@pytest.mark.parametrize("activation", ["tanh", "linear", "relu"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_step_of_an_lstm_from_its_sums(target, dtype, activation, recurrent_activation):
+    normal = np.random.default_rng(5).standard_normal
+    for places, units in [((3,), u) for u in range(1, 36)] + [((2, 3, 4), 7), ((0,), 3), ((900,), 16)]:
+        x, h = (2 * normal((*places, 4 * units)).astype(dtype) for _ in range(2))
+        c, dh, dc = (normal((*places, units)).astype(dtype) for _ in range(3))
+        functions = [oracle.FUNCTIONS[name] for name in (activation, recurrent_activation)]
+        sums = np.split(x.astype(float) + h, 4, axis=-1)
+        wanted, backward = oracle.lstm_of_sums(sums, c.astype(float), *functions)
+        for dys in [(dh, dc), (dh, None), (None, dc)]:
+            with Tape() as tape:
+                sources = [tape.watch(a) for a in (x, h, c)]
+                found = ops.lstm_step(*sources, activation=activation, recurrent_activation=recurrent_activation)
+            gradients = tape.gradients([(y, dy) for y, dy in zip(found, dys, strict=True) if dy is not None])
+            dsums, dbefore = backward(*[0.0 if dy is None else dy.astype(float) for dy in dys])
+            dsums = np.concatenate([np.broadcast_to(d, c.shape) for d in dsums], axis=-1)
+            for got, right in zip([*found, *gradients], [*wanted, dsums, dsums, dbefore], strict=True):
+                got = value_of(got)
+                assert got.dtype == dtype and got.shape == right.shape
+                np.testing.assert_allclose(got, right, rtol=0, atol=4 * EPSILON[dtype] * max(1.0, np.abs(right).max(initial=0)))
+        plain = ops.lstm_step(x, h, c, activation=activation, recurrent_activation=recurrent_activation)
+        for got, recorded in zip(plain, found, strict=True):
+            np.testing.assert_array_equal(got, value_of(recorded))
+
+
+def test_a_step_of_an_lstm_names_what_does_not_fit():
+    with pytest.raises(ValueError, match="lstm_step: expected one of .* for activation, got 'elu'"):
+        ops.lstm_step(np.ones((3, 8)), np.ones((3, 8)), np.ones((3, 2)), activation="elu")
+    with pytest.raises(ValueError, match="lstm_step_forward: requires are_gates_of"):
+        ops.lstm_step(np.ones((3, 8)), np.ones((3, 8)), np.ones((3, 3)))

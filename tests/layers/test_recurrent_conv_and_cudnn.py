@@ -7,7 +7,7 @@ import pytest
 from lamella.layers.convolutional_recurrent import ConvRNN2D
 
 from lamella import backend as K
-from lamella import layers
+from lamella import layers, ops
 from lamella.core.cudnn_layout import cudnn_from_plain, plain_from_cudnn
 from lamella.layers import GRU, LSTM, Bidirectional, ConvLSTM2D, ConvLSTM2DCell, CuDNNGRU, CuDNNLSTM, Input, Masking
 from lamella.models import Model, Sequential
@@ -166,3 +166,30 @@ def test_the_base_class_runs_the_cell():
     layer.set_weights(base.get_weights())
     np.testing.assert_array_equal(base(x), layer(x))
     assert layers.ConvRNN2D is ConvRNN2D  # as in Keras 2.2.4
+
+
+@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+@pytest.mark.parametrize("kind", ["ConvLSTM2D", "LSTM"])
+def test_a_step_in_one_op_gives_the_numbers_of_its_formula(kind, data_format):
+    """An activation that only a function computes selects the formula."""
+
+    def model(activation):
+        if kind == "LSTM":
+            layer, shape = layers.RNN(layers.LSTMCell(3, activation=activation), return_sequences=True), (4, 5)
+        else:
+            layer = layers.ConvLSTM2D(3, 2, data_format=data_format, activation=activation, return_sequences=True)
+            shape = (4, 5, 6, 7)
+        made = Sequential([layers.InputLayer(input_shape=shape), layer])
+        made.compile("sgd", "mse")
+        return made
+
+    one, formula = model("tanh"), model(lambda x: ops.tanh(x))
+    formula.set_weights(one.get_weights())
+    x = np.random.default_rng(0).standard_normal((2, *one.input_shape[1:])).astype(np.float32)
+    np.testing.assert_allclose(one.predict(x), formula.predict(x), rtol=0, atol=1e-6)
+    target = np.zeros((2, *one.output_shape[1:]), np.float32)
+    for _ in range(2):
+        losses = [each.train_on_batch(x, target) for each in (one, formula)]
+        assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+    for a, b in zip(one.get_weights(), formula.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, rtol=0, atol=1e-6)

@@ -134,6 +134,7 @@ CASES = {op: [((a(3, 4),), {})] for op in ops.__all__} | {
     "logcosh": [((a(3, 4), a(3, 4, seed=1)), {}), ((a(7, 1), a(7, 1, seed=1)), {})],
     "gru": [],  # below
     "lstm": [],
+    "lstm_step": [],
     "local_conv": [
         ((a(2, 7, 3), a(3, 6, 4, seed=1), a(3, 4, seed=2)), {"size": (2,), "strides": (2,)}),
         ((a(2, 4, 5, 3), a(6, 18, 2, seed=1), None), {"size": (2, 3), "strides": (1, 2)}),
@@ -263,6 +264,12 @@ def test_gradient_of_each_result_of_a_recurrent_op(op, result):
 
 
 @pytest.mark.parametrize(
+@pytest.mark.parametrize("result", [0, 1])
+def test_gradient_of_each_result_of_lstm_step(result):
+    arrays = a(2, 3, 20), a(2, 3, 20, seed=1), a(2, 3, 5, seed=2)
+    check(lambda *xs: ops.lstm_step(*xs)[result], *arrays)
+
+
     "loss, activation, target",
     [
         ("categorical_crossentropy", "softmax", p(3, 5, seed=1)),

@@ -48,20 +48,30 @@ class Gates:
         return self.dropped(self.drop_h, dz @ self.recurrent[:, self.of(gate)].T, gate)
 
 
+def lstm_of_sums(sums, c, act, rec):
+    """((h', c'), backward) of a step; sums: those of the gates i, f, g, o. backward(dh, dc) returns their gradients, and c's."""
+    i, f, o = (rec[0](sums[g]) for g in (0, 1, 3))
+    g = act[0](sums[2])
+    cell = f * c + i * g
+    a = act[0](cell)
+
+    def backward(dh, dc):
+        dc = dc + dh * o * act[1](a)
+        return [dc * g * rec[1](i), dc * c * rec[1](f), dc * i * act[1](g), dh * a * rec[1](o)], dc * f
+
+    return (o * a, cell), backward
+
+
 def lstm_step(gates, act, rec):
     def forward(x, h, c):
-        i, f, o = (rec[0](gates.inputs(x, g) + gates.state(h, g)) for g in (0, 1, 3))
-        g = act[0](gates.inputs(x, 2) + gates.state(h, 2))
-        cell = f * c + i * g
-        a = act[0](cell)
+        states, to_sums = lstm_of_sums([gates.inputs(x, g) + gates.state(h, g) for g in range(4)], c, act, rec)
 
         def backward(dh, dc):
-            dc = dc + dh * o * act[1](a)
-            dz = [dc * g * rec[1](i), dc * c * rec[1](f), dc * i * act[1](g), dh * a * rec[1](o)]
+            dz, dbefore = to_sums(dh, dc)
             dx = sum(gates.inputs_back(x, k, dz[k]) for k in range(4))
-            return dx, sum(gates.state_back(h, k, dz[k]) for k in range(4)), dc * f
+            return dx, sum(gates.state_back(h, k, dz[k]) for k in range(4)), dbefore
 
-        return (o * a, cell), backward
+        return states, backward
 
     return forward
 

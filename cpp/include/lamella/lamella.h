@@ -755,6 +755,22 @@ LAMELLA_API lamella_status lamella_gru_forward_f32(const lamella_f32* x, const l
         const lamella_f32* h);
 LAMELLA_API lamella_status lamella_gru_forward_f64(const lamella_f64* x, const lamella_recurrent_layer_f64* layer,
         int64_t activation, int64_t recurrent_activation, int64_t reset_after, const lamella_f64* bias, const lamella_f64* h0,
+// One step from the gates' sums of_x + of_h [..., 4U], and c [..., U]. gates (i f g o, for backward) may be absent in forward; dh
+// and dnew_c, the gradients of new_h and new_c, may be absent in backward. dsums is the gradient of of_x and of of_h.
+// Writes gates, new_h, new_c.
+LAMELLA_API lamella_status lamella_lstm_step_forward_f32(const lamella_f32* of_x, const lamella_f32* of_h, const lamella_f32* c,
+        int64_t activation, int64_t recurrent_activation, const lamella_f32* gates, const lamella_f32* new_h,
+        const lamella_f32* new_c);
+LAMELLA_API lamella_status lamella_lstm_step_forward_f64(const lamella_f64* of_x, const lamella_f64* of_h, const lamella_f64* c,
+        int64_t activation, int64_t recurrent_activation, const lamella_f64* gates, const lamella_f64* new_h,
+        const lamella_f64* new_c);
+// Writes dsums, dc; in place: dsums.
+LAMELLA_API lamella_status lamella_lstm_step_backward_f32(const lamella_f32* gates, const lamella_f32* c,
+        const lamella_f32* new_c, int64_t activation, int64_t recurrent_activation, const lamella_f32* dh,
+        const lamella_f32* dnew_c, const lamella_f32* dsums, const lamella_f32* dc);
+LAMELLA_API lamella_status lamella_lstm_step_backward_f64(const lamella_f64* gates, const lamella_f64* c,
+        const lamella_f64* new_c, int64_t activation, int64_t recurrent_activation, const lamella_f64* dh,
+        const lamella_f64* dnew_c, const lamella_f64* dsums, const lamella_f64* dc);
         const lamella_f64* gates, const lamella_f64* previous, const lamella_f64* inner, const lamella_f64* outputs,
         const lamella_f64* h);
 // Writes dgates, dinner, gradients; in place: dgates, dinner.

@@ -392,6 +392,29 @@ def lstm_backward(
 ) -> None: ...
 def gru_forward(
     x: _Floats,
+def lstm_step_forward(
+    of_x: _Floats,
+    of_h: _Floats,
+    c: _Floats,
+    activation: int,
+    recurrent_activation: int,
+    gates: _Floats,
+    new_h: _Floats,
+    new_c: _Floats,
+    /,
+) -> None: ...
+def lstm_step_backward(
+    gates: _Floats,
+    c: _Floats,
+    new_c: _Floats,
+    activation: int,
+    recurrent_activation: int,
+    dh: _Floats,
+    dnew_c: _Floats,
+    dsums: _Floats,
+    dc: _Floats,
+    /,
+) -> None: ...
     layer: _RecurrentLayer,
     activation: int,
     recurrent_activation: int,

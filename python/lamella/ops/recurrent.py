@@ -15,6 +15,13 @@ from lamella.ops.tape import BackwardOfSeveral, Gradients, differentiable
 FUNCTIONS = {"linear": 0, "relu": 1, "tanh": 2, "sigmoid": 3, "hard_sigmoid": 4}
 
 
+def _function(who: str, argument: str, name: str) -> int:
+    """The kernels' number of an activation."""
+    if name not in FUNCTIONS:
+        raise ValueError(f"{who}: expected one of {sorted(FUNCTIONS)} for {argument}, got {name!r}")
+    return FUNCTIONS[name]
+
+
 class _Call:
     """The arrays of one call in the form that the kernels take.
 
@@ -74,9 +81,7 @@ class _Call:
 
     def function(self, argument: str, name: str) -> int:
         """The kernel's number of an activation."""
-        if name not in FUNCTIONS:
-            raise ValueError(f"{self.who}: expected one of {sorted(FUNCTIONS)} for {argument}, got {name!r}")
-        return FUNCTIONS[name]
+        return _function(self.who, argument, name)
 
     def state(self, name: str, state: Array | None) -> Array:
         """An initial state; zeros for None."""
@@ -170,6 +175,46 @@ def lstm(
         return *gradients, dc0
 
     return (outputs if return_sequences else outputs[:, 0], h, c), backward
+
+
+@differentiable
+def lstm_step(
+    of_x: Array, of_h: Array, c: Array, *, activation: str = "tanh", recurrent_activation: str = "hard_sigmoid"
+) -> tuple[tuple[Array, ...], BackwardOfSeveral]:
+    """One step of an LSTM from its products: i, f, g, o = of_x + of_h, c' = rec(f) c + rec(i) act(g), h' = rec(o) act(c').
+
+    Args:
+        of_x: float [..., 4 units], what the input adds to the gates' sums, in the order i, f, g, o.
+        of_h: What h adds to them, the same shape.
+        c: [..., units].
+        activation: act, a name in FUNCTIONS.
+        recurrent_activation: rec, a name in FUNCTIONS.
+
+    Returns:
+        (h', c'), the shape of c.
+
+    Raises:
+        ValueError: Shapes do not fit, or an activation is not in FUNCTIONS.
+        TypeError: The dtypes differ.
+
+    Source: Keras 2.2.5, ConvLSTM2DCell.
+    """
+    act, rec = (
+        _function("lstm_step", *named) for named in (("activation", activation), ("recurrent_activation", recurrent_activation))
+    )
+    of_x, of_h, c = contiguous(of_x), contiguous(of_h), contiguous(c)
+    none = absent(c.dtype)
+    gates = none if _kernels.recorded() is None else empty_like(of_x)
+    h, new_c = empty_like(c), empty_like(c)
+    _kernels.lstm_step_forward(of_x, of_h, c, act, rec, gates, h, new_c)
+
+    def backward(dys: Gradients, need: tuple[bool, ...]) -> Gradients:
+        dh, dnew_c = (none if dy is None else contiguous(dy) for dy in dys)
+        dsums, dc = empty_like(gates), empty_like(c)
+        _kernels.lstm_step_backward(gates, c, new_c, act, rec, dh, dnew_c, dsums, dc)
+        return dsums, dsums, dc
+
+    return (h, new_c), backward
 
 
 @differentiable

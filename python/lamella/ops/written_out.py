@@ -95,6 +95,17 @@ def lstm(
     return _over_time(step, x, (h0, c0), units, mask, go_backwards, return_sequences)
 
 
+def lstm_step(
+    of_x: Value, of_h: Value, c: Value, *, activation: str = "tanh", recurrent_activation: str = "hard_sigmoid"
+) -> tuple[Value, Value]:
+    units = c.shape[-1]
+    act, rec = _FUNCTIONS[activation], _FUNCTIONS[recurrent_activation]
+    z = math.add(of_x, of_h)
+    i, f, g, o = (shape.getitem(z, key=(..., slice(gate * units, (gate + 1) * units))) for gate in range(4))
+    c = math.add(math.multiply(rec(f), c), math.multiply(rec(i), act(g)))
+    return math.multiply(rec(o), act(c)), c
+
+
 def gru(
     x: Value,
     kernel: Value,

@@ -16,7 +16,8 @@ from lamella.layers.recurrent.cell_layer import CellLayer
 from lamella.layers.recurrent.conv_rnn2d import ConvRNN2D
 from lamella.layers.recurrent.gate_initializers import with_open_forget_gate
 from lamella.layers.recurrent.keras1 import keras1_recurrent
-from lamella.ops import add, concatenate, conv, multiply
+from lamella.layers.recurrent.lstm_step import lstm_step
+from lamella.ops import concatenate, conv
 
 
 @register("layers")
@@ -105,15 +106,12 @@ class ConvLSTM2DCell(MaskedCell, self_contained=True):
         self, inputs: Value, states: Sequence[Value], training: bool | None = None
     ) -> tuple[Value, list[Value]]:
         h, c = states
-        z = add(
-            self._of_gates(self._input_conv, self.masked(inputs, "dropout", training), self.kernel, self.bias),
-            self._of_gates(self._recurrent_conv, self.masked(h, "recurrent_dropout", training), self.recurrent_kernel, None),
-        )
-        axis = channel_axis(self.data_format)
-        i, f = self.recurrent_activation(self._gate(z, 0, axis)), self.recurrent_activation(self._gate(z, 1, axis))
-        g, o = self.activation(self._gate(z, 2, axis)), self.recurrent_activation(self._gate(z, 3, axis))
-        c = add(multiply(f, c), multiply(i, g))
-        h = multiply(o, self.activation(c))
+        of_x = self._of_gates(self._input_conv, self.masked(inputs, "dropout", training), self.kernel, self.bias)
+        of_h = self._of_gates(self._recurrent_conv, self.masked(h, "recurrent_dropout", training), self.recurrent_kernel, None)
+        if self.data_format == "channels_first":
+            h, c = map(to_first, lstm_step(self, to_last(of_x), to_last(of_h), to_last(c), self.filters))
+        else:
+            h, c = lstm_step(self, of_x, of_h, c, self.filters)
         return h, [h, c]
 
     def input_conv(self, x: Value, w: Value, b: Value | None = None, padding: str = "valid") -> Value:
@@ -139,14 +137,11 @@ class ConvLSTM2DCell(MaskedCell, self_contained=True):
         """Of all gates side by side; xs: one for all, or one for each gate."""
         if len(xs) == 1:
             return of_one(xs[0], kernel, bias)
-        parts = [
-            of_one(x, self._gate(kernel, g, -1), None if bias is None else self._gate(bias, g, -1)) for g, x in enumerate(xs)
-        ]
+        parts = [of_one(x, self._gate(kernel, g), None if bias is None else self._gate(bias, g)) for g, x in enumerate(xs)]
         return concatenate(*parts, axis=channel_axis(self.data_format))
 
-    def _gate(self, z: Value, gate: int, axis: int) -> Value:
-        own = slice(gate * self.filters, (gate + 1) * self.filters)
-        return z[:, own] if axis == 1 else z[..., own]
+    def _gate(self, weight: Value, gate: int) -> Value:
+        return weight[..., gate * self.filters : (gate + 1) * self.filters]
 
 
 @register("layers")

@@ -30,13 +30,10 @@ def in_one_op(
     op: Callable[..., Any] | None = vars(type(cell)).get("all_steps")
     if op is None or x.dtype != cell.kernel.dtype or not x.shape[1]:
         return None
-    named: dict[str, Any] = dict(options)
-    for name in ("activation", "recurrent_activation"):
-        if hasattr(cell, name):
-            function = _name_of(getattr(cell, name))
-            if function is None:
-                return None
-            named[name] = function
+    functions = fused_activations(cell)
+    if functions is None:
+        return None
+    named: dict[str, Any] = {**options, **functions}
     if hasattr(cell, "reset_after"):
         named["reset_after"] = cell.reset_after
     computed = None if mask is None else value_of(mask)
@@ -58,8 +55,17 @@ def in_one_op(
     return y, last
 
 
-def _name_of(activation: Any) -> str | None:
-    return next((name for name in FUSED if getattr(activations, name) is activation), None)
+def fused_activations(cell: Any) -> dict[str, str] | None:
+    """The names of the cell's activations, as arguments of an op; None if the kernels do not compute one of them."""
+    named = {}
+    for argument in ("activation", "recurrent_activation"):
+        if hasattr(cell, argument):
+            own = getattr(cell, argument)
+            function = next((name for name in FUSED if getattr(activations, name) is own), None)
+            if function is None:
+                return None
+            named[argument] = function
+    return named
 
 
 def _masks(cell: Cell, what: str, shape: tuple[int, int], dtype: np.dtype, training: bool | None) -> Array | None:

@@ -12,7 +12,8 @@ from lamella.layers.recurrent.cell import Cell, rate
 from lamella.layers.recurrent.cell_layer import CellLayer
 from lamella.layers.recurrent.gate_initializers import Filler, with_open_forget_gate
 from lamella.layers.recurrent.keras1 import keras1_recurrent
-from lamella.ops import add, lstm, multiply
+from lamella.layers.recurrent.lstm_step import lstm_step
+from lamella.ops import lstm
 
 
 @register("layers")
@@ -86,12 +87,9 @@ class LSTMCell(Cell, self_contained=True):
         self, inputs: Value, states: Sequence[Value], training: bool | None = None
     ) -> tuple[Value, list[Value]]:
         h, c = states
-        x = self.affine(self.masked(inputs, "dropout", training), self.kernel, self.bias)
-        z = add(x, self.affine(self.masked(h, "recurrent_dropout", training), self.recurrent_kernel, None))
-        i, f = self.recurrent_activation(self.gate(z, 0)), self.recurrent_activation(self.gate(z, 1))
-        g, o = self.activation(self.gate(z, 2)), self.recurrent_activation(self.gate(z, 3))
-        c = add(multiply(f, c), multiply(i, g))
-        h = multiply(o, self.activation(c))
+        of_x = self.affine(self.masked(inputs, "dropout", training), self.kernel, self.bias)
+        of_h = self.affine(self.masked(h, "recurrent_dropout", training), self.recurrent_kernel, None)
+        h, c = lstm_step(self, of_x, of_h, c, self.units)
         return h, [h, c]
 
 

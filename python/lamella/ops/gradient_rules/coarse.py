@@ -35,7 +35,7 @@ def _recompute_with(compute: Callable[..., Any]) -> Rule:
 # The functions of written_out have the names of these ops, without the underscore.
 _COARSE = (
     conv_pool.conv_max_pool, gates.gated_dense, pooling.global_max_pool, pooling.max_pool,
-    recurrent.gru, recurrent.lstm, recurrent.simple_rnn,
+    recurrent.gru, recurrent.lstm, recurrent.lstm_step, recurrent.simple_rnn,
     crossentropy._binary_crossentropy, crossentropy._categorical_crossentropy, crossentropy._sigmoid_crossentropy,
     crossentropy._softmax_crossentropy, crossentropy._sparse_categorical_crossentropy,
     crossentropy._sparse_softmax_crossentropy,
