@@ -2,5 +2,6 @@
 #pragma once
 #include "kernels/elementwise/activation.inl.h"
 #include "kernels/elementwise/dropout.inl.h"
+#include "kernels/elementwise/prelu.inl.h"
 #include "kernels/elementwise/reduce.inl.h"
 #include "kernels/elementwise/softmax.inl.h"

@@ -129,6 +129,8 @@ def calls(dtype):
     yield "adafactor_update", (*matrices[:2], *factors, 0.1, 0.9, 0.5, 1e-7, 1e-3, 1.0, (matrices[2], 0.5, 10.0, 0.0, 0.3))
     yield "strided_copy", (a(31, 70, 50), 2, np.array([1, 3500, 50]), a(48, 31, 70))
     yield "concatenate", ([a(3, 7, 900), a(3, 5000), a(3, 1)], 3, a(3, 11_301))
+    yield "prelu_forward", (a(*rows) - 0.5, a(COLUMNS), a(*rows))
+    yield "prelu_backward", (a(*rows) - 0.5, a(COLUMNS), a(*rows), a(*rows), a(COLUMNS))
     yield "measure_stream", tuple(a(40_001) for _ in range(4))
     yield "measure_fma", (10, a(4))
     yield "measure_region", (3, 4)

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from lamella import ops
+from lamella import layers, ops
 from lamella.core.user_array import for_user
 from lamella.ops.arrays import contiguous
+from lamella.ops.tape import Tape, value_of
 
 X = np.arange(2 * 3 * 4 * 5, dtype=np.float32).reshape(2, 3, 4, 5)
 VIEWS = [X, X.T, X.transpose(0, 2, 1, 3), X[:, ::2, 1:3], X[::-1, :, ::-1], np.broadcast_to(X[:, :1], X.shape), X[1, 2, 3, 4:]]
@@ -59,3 +60,28 @@ def test_concatenate_refuses_what_numpy_refuses(shapes, axis):
     with pytest.raises(ValueError) as raised:
         ops.concatenate(*[np.ones(shape) for shape in shapes], axis=axis)
     assert str(raised.value) == str(wanted.value)
+
+
+@pytest.mark.parametrize("shared", [None, [1], [2], [1, 2], [3], [1, 3], [1, 2, 3]])
+def test_prelu_with_each_choice_of_shared_axes(shared):
+    normal = np.random.default_rng(1).standard_normal
+    layer = layers.PReLU(shared_axes=shared)
+    layer.build((None, 3, 4, 5))
+    x, dy, alpha = (normal(s).astype(np.float32) for s in ((2, 3, 4, 5), (2, 3, 4, 5), layer.alpha.shape))
+    x[0, 0, 0, 0] = 0
+    layer.set_weights([alpha])
+    with Tape([layer.alpha]) as tape:
+        given = tape.watch(x)
+        y = layer.call(given)
+    dalpha, dx = tape.gradients([(y, dy)])
+    np.testing.assert_allclose(value_of(y), np.where(x > 0, x, alpha * x), rtol=1e-6)
+    np.testing.assert_allclose(dx, np.where(x > 0, dy, np.where(x < 0, alpha * dy, 0)), rtol=1e-6)
+    axes = (0, *(shared or ()))
+    wanted = (dy * np.minimum(x, 0)).sum(axis=axes, keepdims=True)[0]
+    assert dalpha.shape == wanted.shape
+    np.testing.assert_allclose(dalpha, wanted, rtol=1e-5, atol=1e-5)
+
+
+def test_prelu_refuses_slopes_of_other_axes():
+    with pytest.raises(ValueError, match=r"prelu: expected alpha with the last axes of x \(2, 3\), got shape \(2, 1\)"):
+        ops.prelu(np.ones((2, 3)), np.ones((2, 1)))

@@ -167,6 +167,7 @@ CASES = {op: [((a(3, 4),), {})] for op in ops.__all__} | {
     "poisson": [((a(3, 4, low=0.1), a(3, 4, seed=1, low=0)), {})],
     "power": [((a(3, 4, low=0.3), a(4, seed=1)), {})],
     "mod": [((a(3, 4, low=0.3), a(4, seed=1, low=0.3)), {})],
+    "prelu": [((a(5, 3), a(3, seed=1)), {}), ((a(4, 2, 3, 5), a(1, 1, 5, seed=1)), {}), ((a(3, 2, 4), a(2, 4, seed=1)), {})],
     "relu": [((a(40),), {}), ((a(40),), {"alpha": 0.2, "max_value": 1.0, "threshold": 0.3})],
     "resize": [
         ((a(2, 3, 4, 2),), {"factors": (2, 1)}),
@@ -263,13 +264,13 @@ def test_gradient_of_each_result_of_a_recurrent_op(op, result):
         check(lambda *xs: getattr(ops, op)(*xs, return_sequences=return_sequences, **options)[result], *arrays)
 
 
-@pytest.mark.parametrize(
 @pytest.mark.parametrize("result", [0, 1])
 def test_gradient_of_each_result_of_lstm_step(result):
     arrays = a(2, 3, 20), a(2, 3, 20, seed=1), a(2, 3, 5, seed=2)
     check(lambda *xs: ops.lstm_step(*xs)[result], *arrays)
 
 
+@pytest.mark.parametrize(
     "loss, activation, target",
     [
         ("categorical_crossentropy", "softmax", p(3, 5, seed=1)),

@@ -269,6 +269,16 @@ LAMELLA_API lamella_status lamella_relu_backward_f32(const lamella_f32* x, const
         double max_value, double threshold, const lamella_f32* dx);
 LAMELLA_API lamella_status lamella_relu_backward_f64(const lamella_f64* x, const lamella_f64* dy, double alpha,
         double max_value, double threshold, const lamella_f64* dx);
+// prelu: x where x > 0, else alpha[c] * x; x as [R, C], alpha has C numbers. dx is 0 where x is 0; dalpha[c] is the sum of dy * x
+// where x < 0.
+// Writes y; in place: y.
+LAMELLA_API lamella_status lamella_prelu_forward_f32(const lamella_f32* x, const lamella_f32* alpha, const lamella_f32* y);
+LAMELLA_API lamella_status lamella_prelu_forward_f64(const lamella_f64* x, const lamella_f64* alpha, const lamella_f64* y);
+// Writes dx, dalpha; in place: dx.
+LAMELLA_API lamella_status lamella_prelu_backward_f32(const lamella_f32* x, const lamella_f32* alpha, const lamella_f32* dy,
+        const lamella_f32* dx, const lamella_f32* dalpha);
+LAMELLA_API lamella_status lamella_prelu_backward_f64(const lamella_f64* x, const lamella_f64* alpha, const lamella_f64* dy,
+        const lamella_f64* dx, const lamella_f64* dalpha);
 // All other backward kernels read the output y.
 // elu: y = scale * (x if x > 0, else alpha*(exp(x)-1)). selu is elu with its own alpha and scale.
 // Writes y; in place: y.
@@ -745,16 +755,6 @@ LAMELLA_API lamella_status lamella_lstm_backward_f64(const lamella_f64* x, const
         int64_t activation, int64_t recurrent_activation, const lamella_f64* gates, const lamella_f64* previous,
         const lamella_f64* cells, const lamella_f64* doutputs, const lamella_f64* dh, const lamella_f64* dc,
         const lamella_f64* dgates, const lamella_recurrent_gradients_f64* gradients, const lamella_f64* dc0);
-// GRU, gates z r n: h' = z h + (1-z) n; n = act(x K + b + (r h) R), inner is r h. reset_after: n = act(x K + b + r q),
-// q = h R + b', inner is q; bias is b and then b' [2, 3U], z and r add both; dinner is the gradient of q. Without reset_after
-// dinner is absent.
-// Writes gates, previous, inner, outputs, h.
-LAMELLA_API lamella_status lamella_gru_forward_f32(const lamella_f32* x, const lamella_recurrent_layer_f32* layer,
-        int64_t activation, int64_t recurrent_activation, int64_t reset_after, const lamella_f32* bias, const lamella_f32* h0,
-        const lamella_f32* gates, const lamella_f32* previous, const lamella_f32* inner, const lamella_f32* outputs,
-        const lamella_f32* h);
-LAMELLA_API lamella_status lamella_gru_forward_f64(const lamella_f64* x, const lamella_recurrent_layer_f64* layer,
-        int64_t activation, int64_t recurrent_activation, int64_t reset_after, const lamella_f64* bias, const lamella_f64* h0,
 // One step from the gates' sums of_x + of_h [..., 4U], and c [..., U]. gates (i f g o, for backward) may be absent in forward; dh
 // and dnew_c, the gradients of new_h and new_c, may be absent in backward. dsums is the gradient of of_x and of of_h.
 // Writes gates, new_h, new_c.
@@ -771,6 +771,16 @@ LAMELLA_API lamella_status lamella_lstm_step_backward_f32(const lamella_f32* gat
 LAMELLA_API lamella_status lamella_lstm_step_backward_f64(const lamella_f64* gates, const lamella_f64* c,
         const lamella_f64* new_c, int64_t activation, int64_t recurrent_activation, const lamella_f64* dh,
         const lamella_f64* dnew_c, const lamella_f64* dsums, const lamella_f64* dc);
+// GRU, gates z r n: h' = z h + (1-z) n; n = act(x K + b + (r h) R), inner is r h. reset_after: n = act(x K + b + r q),
+// q = h R + b', inner is q; bias is b and then b' [2, 3U], z and r add both; dinner is the gradient of q. Without reset_after
+// dinner is absent.
+// Writes gates, previous, inner, outputs, h.
+LAMELLA_API lamella_status lamella_gru_forward_f32(const lamella_f32* x, const lamella_recurrent_layer_f32* layer,
+        int64_t activation, int64_t recurrent_activation, int64_t reset_after, const lamella_f32* bias, const lamella_f32* h0,
+        const lamella_f32* gates, const lamella_f32* previous, const lamella_f32* inner, const lamella_f32* outputs,
+        const lamella_f32* h);
+LAMELLA_API lamella_status lamella_gru_forward_f64(const lamella_f64* x, const lamella_recurrent_layer_f64* layer,
+        int64_t activation, int64_t recurrent_activation, int64_t reset_after, const lamella_f64* bias, const lamella_f64* h0,
         const lamella_f64* gates, const lamella_f64* previous, const lamella_f64* inner, const lamella_f64* outputs,
         const lamella_f64* h);
 // Writes dgates, dinner, gradients; in place: dgates, dinner.
@@ -807,6 +817,18 @@ LAMELLA_API lamella_status lamella_take_forward_f64(const lamella_f64* x, const 
 // Writes dx.
 LAMELLA_API lamella_status lamella_take_backward_f32(const lamella_f32* dy, const lamella_i64* rows, const lamella_f32* dx);
 LAMELLA_API lamella_status lamella_take_backward_f64(const lamella_f64* dy, const lamella_i64* rows, const lamella_f64* dx);
+// --- copies ------------------------------------------------------------------------------------------------
+// y[i, j, ...] = x[offset + i * strides[0] + j * strides[1] + ...], where x's elements are counted in their order in memory. One
+// stride for each axis of y; strides may be 0 or negative. x has all these elements.
+// Writes y.
+LAMELLA_API lamella_status lamella_strided_copy_f32(const lamella_f32* x, int64_t offset, const lamella_i64* strides,
+        const lamella_f32* y);
+LAMELLA_API lamella_status lamella_strided_copy_f64(const lamella_f64* x, int64_t offset, const lamella_i64* strides,
+        const lamella_f64* y);
+// y [rows, C] is the arrays xs, each [rows, its own columns], side by side; all of any shape with these elements.
+// Writes y.
+LAMELLA_API lamella_status lamella_concatenate_f32(const lamella_f32_list* xs, int64_t rows, const lamella_f32* y);
+LAMELLA_API lamella_status lamella_concatenate_f64(const lamella_f64_list* xs, int64_t rows, const lamella_f64* y);
 
 // --- images: x is N images [H, W, C], which may have different sizes; y [N, P, Q, C] ------------------------------------
 // The steps for each image, in this order; absent arrays (of size 0) are left out:
@@ -833,18 +855,6 @@ LAMELLA_API lamella_status lamella_augment_bytes_f32(const lamella_u8_list* x, c
 LAMELLA_API lamella_status lamella_augment_bytes_f64(const lamella_u8_list* x, const lamella_f64* matrices, int64_t order,
         int64_t fill, double cval, const lamella_f64* shifts, const lamella_u8* flips, const lamella_f64* brightness,
         double white, const lamella_standardization_f64* standard, const lamella_f64* y);
-// --- copies ------------------------------------------------------------------------------------------------
-// y[i, j, ...] = x[offset + i * strides[0] + j * strides[1] + ...], where x's elements are counted in their order in memory. One
-// stride for each axis of y; strides may be 0 or negative. x has all these elements.
-// Writes y.
-LAMELLA_API lamella_status lamella_strided_copy_f32(const lamella_f32* x, int64_t offset, const lamella_i64* strides,
-        const lamella_f32* y);
-LAMELLA_API lamella_status lamella_strided_copy_f64(const lamella_f64* x, int64_t offset, const lamella_i64* strides,
-        const lamella_f64* y);
-// y [rows, C] is the arrays xs, each [rows, its own columns], side by side; all of any shape with these elements.
-// Writes y.
-LAMELLA_API lamella_status lamella_concatenate_f32(const lamella_f32_list* xs, int64_t rows, const lamella_f32* y);
-LAMELLA_API lamella_status lamella_concatenate_f64(const lamella_f64_list* xs, int64_t rows, const lamella_f64* y);
 // Only the last of these steps: x, y [N, P, Q, C].
 // Writes y; in place: y.
 LAMELLA_API lamella_status lamella_standardize_images_f32(const lamella_f32* x, const lamella_standardization_f32* standard,

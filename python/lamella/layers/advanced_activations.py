@@ -22,6 +22,7 @@ from lamella.graph.layer import Layer
 from lamella.layers.arguments import KernelLayer
 from lamella.layers.keras1 import keras1_names
 from lamella.layers.pooling.windows import call_before_pooling
+from lamella.ops.arrays import is_of_last_axes
 
 
 def _as_float(value: float) -> float:
@@ -100,6 +101,8 @@ class PReLU(KernelLayer, self_contained=True):
         self.built = True
 
     def call(self, inputs: Value) -> Value:
+        if is_of_last_axes(self.alpha.shape, inputs.shape) and inputs.dtype == self.alpha.dtype:
+            return ops.prelu(inputs, self.alpha)
         below = ops.relu(ops.negative(inputs))
         return ops.subtract(ops.relu(inputs), ops.multiply(self.alpha, below))
 

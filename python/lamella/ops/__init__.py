@@ -18,6 +18,7 @@ from lamella.ops.math import *  # noqa: F403
 from lamella.ops.noise import *  # noqa: F403
 from lamella.ops.norm import *  # noqa: F403
 from lamella.ops.pooling import *  # noqa: F403
+from lamella.ops.prelu import *  # noqa: F403
 from lamella.ops.products import *  # noqa: F403
 from lamella.ops.recurrent import *  # noqa: F403
 from lamella.ops.reduce import *  # noqa: F403

@@ -84,6 +84,14 @@ def absent(dtype: np.dtype) -> Array:
     return np.empty(0, dtype)
 
 
+def is_of_last_axes(part: Sequence[int], shape: Sequence[int]) -> bool:
+    """Whether `part`, without the axes of size 1 at its begin, is the end of `shape`."""
+    own = list(part)
+    while own and own[0] == 1:
+        del own[0]
+    return len(part) <= len(shape) and own == list(shape[len(shape) - len(own) :])
+
+
 def constant_like(value: float, x: Value) -> Array:
     """A number as a scalar array with x's dtype."""
     return np.asarray(value, x.dtype)

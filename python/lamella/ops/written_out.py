@@ -174,6 +174,11 @@ def gated_dense(kernel: Value, bias: Value | None, *xs: Value, units: int, first
     return shape.concatenate(*parts, axis=-1)
 
 
+def prelu(x: Value, alpha: Value) -> Value:
+    below = activations.relu(math.negative(x))
+    return math.subtract(activations.relu(x), math.multiply(alpha, below))
+
+
 # Pooling ----------------------------------------------------------------------------------------------
 
 
