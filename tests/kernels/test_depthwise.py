@@ -96,14 +96,32 @@ def test_every_number_of_channels(target, dtype):
 
 
 @dtypes
-def test_every_size_of_an_image_whose_channels_fill_vectors(target, dtype):
-    """AVX-512 computes bands of one to four rows, AVX2 tiles of two rows: every split of the rows, and rows of few points."""
+@pytest.mark.parametrize("channels", [32, 144])
+def test_every_size_of_an_image_whose_channels_fill_vectors(target, dtype, channels):
+    """Every split of rows and columns into bands and tiles. AVX-512 sweeps 32 channels in bands of one to four rows, and has tiles
+    of three or four rows and columns for 144; AVX2 has tiles of one or two rows for both."""
     for rows in range(1, 10):
-        for columns in range(1, 10):
+        for columns in range(1, 11):
             for strides in ((1, 1), (2, 2)):
                 for padding in ("same", "valid", "full"):
                     if padding != "valid" or min(rows, columns) >= 3:
-                        check((2, (rows, columns), 32, 1, (3, 3), strides, (1, 1), padding), dtype)
+                        check((2, (rows, columns), channels, 1, (3, 3), strides, (1, 1), padding), dtype)
+
+
+@dtypes
+def test_the_place_of_the_result_in_memory_changes_no_bit(target, dtype):
+    """AVX-512 goes through the channels from the last to the first if y is just behind x, modulo 1024 bytes."""
+    lines, line = 20, 64 // np.dtype(dtype).itemsize
+    draw = np.random.default_rng(2).standard_normal
+    x, w = draw((1, 8, 7, 256)).astype(dtype), draw((3, 3, 256, 1)).astype(dtype)
+    memory = np.zeros(x.size + lines * line, dtype)
+    results = []
+    for begin in range(0, lines * line, line):
+        y = memory[begin : begin + x.size].reshape(x.shape)
+        _kernels.depthwise_conv_forward(x, w, w[0, 0, :0, 0], ((3, 3), (1, 1), (1, 1), (1, 1)), 0, y)
+        results.append(y.copy())
+    close(results[0], oracle.forward(x, w, w[0, 0, :0, 0], 0, x.shape, (1, 1), (1, 1), (1, 1)), 8)
+    assert all(np.array_equal(results[0], y) for y in results)
 
 
 @dtypes

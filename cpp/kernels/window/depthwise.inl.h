@@ -28,6 +28,12 @@ constexpr Int kLeastRows = 8;
 // The most elements that are prefetched for each element of y: those that a stride of 2 on both axes reads.
 constexpr Int kMostAhead = 4;
 
+// Whether bands are swept along the columns: with more channels tiles are faster, up to twice (EPYC, AVX-512).
+template <class T>
+bool is_swept(const Bands<T>& bands) {
+    return kHasBands && bands.width * Int{sizeof(T)} <= (bands.stride == 2 ? 512 : 256);
+}
+
 struct DepthwiseShape {
     Window window;
     Int images, channels, multiplier;
@@ -53,16 +59,12 @@ struct DepthwiseShape {
                window.stride[2] <= 2 && joined<T>() == 1;
     }
 
-    // The shapes of depthwise_bands.inl.h and depthwise_tiles.inl.h: 3x3 windows on images whose channels fill vectors. Bands
-    // with more channels than here read points so far apart that their lines are in few sets of L1: on EPYC (AVX-512) 256 to
-    // 1024 channels took up to twice the time of depthwise_threes.inl.h.
+    // The shapes of depthwise_bands.inl.h and depthwise_tiles.inl.h: 3x3 windows on images whose channels fill vectors.
     template <class T>
     bool in_bands() const {
-        const Int most = (window.stride[1] == 2 ? 512 : 256) / Int{sizeof(T)};
-        return (kHasBands ? channels <= most : kHasTiles) && multiplier == 1 && channels % kLanes<T> == 0 && x[0] == 1 &&
-               y[0] == 1 && window.size[0] == 1 && window.before[0] == 0 && window.size[1] == 3 && window.size[2] == 3 &&
-               window.dilation[1] == 1 && window.dilation[2] == 1 && window.stride[1] == window.stride[2] &&
-               window.stride[1] <= 2;
+        return multiplier == 1 && channels % kLanes<T> == 0 && x[0] == 1 && y[0] == 1 && window.size[0] == 1 &&
+               window.before[0] == 0 && window.size[1] == 3 && window.size[2] == 3 && window.dilation[1] == 1 &&
+               window.dilation[2] == 1 && window.stride[1] == window.stride[2] && window.stride[1] <= 2;
     }
     template <class T>
     Bands<T> bands_of_y(const T* data, const T* zeros) const {
@@ -74,13 +76,10 @@ struct DepthwiseShape {
         return {data, zeros, y[1], y[2], 2 - window.before[1], 2 - window.before[2], x[1], x[2], channels, 1};
     }
 
-    // Whether depthwise_bands.inl.h or depthwise_tiles.inl.h computes `bands`. Tiles have two columns or more, of which at most
-    // the first and the last column of the source are outside.
+    // Whether depthwise_bands.inl.h or depthwise_tiles.inl.h computes `bands`.
     template <class T>
     bool in_bands(const Bands<T>& bands) const {
-        const Int behind = (bands.columns - 1) * bands.stride + 3 - bands.before_columns - bands.source_columns;
-        const bool tiled = bands.columns > 1 && bands.before_columns >= 0 && bands.before_columns <= 1 && behind <= 1;
-        return in_bands<T>() && (kHasBands || tiled);
+        return in_bands<T>() && (is_swept(bands) || is_tiled(bands));
     }
 
     template <class T>
@@ -258,24 +257,24 @@ void work_on_span(SourceRows<T>& rows, const Source<T>& source, Int image, const
     }
 }
 
-// y of all bands; grain: rows of a chunk.
+// y of all bands. w: blocks of the weights; grain: rows of a chunk.
 template <class T>
-Status sum_bands(const Bands<T>& bands, Int images, Int grain, const T* w, Int block, Int bias, bool flipped, bool relu, T* y) {
-    if constexpr (kHasTiles) {
-        return sum_in_tiles(bands, images, ceil_divide(grain, kBandRows), w, relu, y);
-    } else {
-        return sum_in_bands(bands, images, larger(1, grain / kBandRows), w, block, bias, flipped, relu, y);
+Status sum_bands(const Bands<T>& bands, Int images, Int grain, const T* w, bool relu, T* y) {
+    if constexpr (kHasBands) {
+        if (is_swept(bands)) return sum_in_bands(bands, images, larger(1, grain / kBandRows), w, relu, y);
     }
+    if constexpr (kHasTiles<T>) return sum_in_tiles(bands, images, ceil_divide(grain, kBandRows), w, relu, y);
+    return nullptr;  // not reached: see DepthwiseShape::in_bands
 }
 
+// Adds the gradients of some bands to dw, blocks of the weights.
 template <class T>
-Status add_bands(const Bands<T>& bands, Int begin, Int end, const T* dy, Int block, Int bias, T* dw) {
-    if constexpr (kHasTiles) {
-        return add_in_tiles(bands, begin, end, dy, dw);
-    } else {
-        add_in_bands(bands, begin, end, dy, block, bias, dw);
-        return nullptr;
+Status add_bands(const Bands<T>& bands, Int begin, Int end, const T* dy, T* dw) {
+    if constexpr (kHasBands) {
+        if (is_swept(bands)) return add_in_bands(bands, begin, end, dy, dw);
     }
+    if constexpr (kHasTiles<T>) return add_in_tiles(bands, begin, end, dy, dw);
+    return nullptr;  // not reached
 }
 
 template <class T>
@@ -293,8 +292,7 @@ Status depthwise_conv_forward(In<T> x, In<T> w, In<T> bias, Window window, Int r
     fill_blocks(w.data, bias.size > 0 ? bias.data : nullptr, width, blocks, 1, weights);
     if (in_bands) {
         clear(zeros, shape.x[2] * width);
-        return sum_bands(shape.bands_of_y(x.data, zeros), shape.images, shape.grain(shape.y), weights, blocks.block(), offset,
-                         false, relu != 0, y.data);
+        return sum_bands(shape.bands_of_y(x.data, zeros), shape.images, shape.grain(shape.y), weights, relu != 0, y.data);
     }
     const Source<T> source = shape.source_x(x.data);
     const Int slices = shape.y[0], rows = shape.y[1], columns = shape.y[2];
@@ -347,12 +345,11 @@ Status depthwise_conv_backward_input(In<T> dy, In<T> w, Window window, Out<T> dx
     T *weights, *zeros;
     const Workspace shared(part(weights, blocks.size()), part(zeros, in_bands ? shape.y[2] * width : 0));
     if (!shared) return kOutOfMemory;
-    const Int reversed = kHasTiles && in_bands ? places : shape.in_threes<T>() && phases == 1 ? 3 : 1;
+    const Int reversed = in_bands ? places : shape.in_threes<T>() && phases == 1 ? 3 : 1;
     fill_blocks<T>(w.data, nullptr, width, blocks, reversed, weights);
     if (in_bands) {
         clear(zeros, shape.y[2] * width);
-        return sum_bands(shape.bands_of_dx(dy.data, zeros), shape.images, shape.grain(shape.x), weights, blocks.block(), 0,
-                         true, false, dx.data);
+        return sum_bands(shape.bands_of_dx(dy.data, zeros), shape.images, shape.grain(shape.x), weights, false, dx.data);
     }
     const Source<T> source = shape.source_dy(dy.data);
     const Int slices = shape.x[0], rows = shape.x[1], columns = shape.x[2];
@@ -423,7 +420,7 @@ Status depthwise_conv_backward_weights(In<T> x, In<T> dy, Window window, Out<T> 
     const auto add_some_bands = [&](Int begin, Int end) -> Status {
         T* const dw = partial + begin / item_grain * sums;
         clear(dw, sums);
-        return add_bands(bands, begin, end, dy.data, blocks.block(), places * blocks.step, dw);
+        return add_bands(bands, begin, end, dy.data, dw);
     };
     const Source<T> source = shape.source_x(x.data);
     const auto add_some_rows = [&](Int begin, Int end) -> Status {

@@ -47,26 +47,31 @@ struct Band {
     }
 };
 
-// The weights of a vector of channels, or their gradients.
+// A block of the weights or their gradients for a vector of channels: 3x3 and the bias.
+template <class T>
+constexpr Int kBandBias = 9 * kLanes<T>;
+template <class T>
+constexpr Int kBandBlock = 10 * kLanes<T>;
+
 template <class T>
 struct BandWeights {
     Vec<T> w[3][3], bias;
 
-    LAMELLA_INLINE void load_from(const T* block, Int bias_at, bool flipped) {
+    LAMELLA_INLINE void load_from(const T* block) {
 #pragma GCC unroll 3
         for (int row = 0; row < 3; ++row) {
 #pragma GCC unroll 3
-            for (int tap = 0; tap < 3; ++tap) w[row][tap] = load(block + ((flipped ? 2 - row : row) * 3 + tap) * kLanes<T>);
+            for (int tap = 0; tap < 3; ++tap) w[row][tap] = load(block + (row * 3 + tap) * kLanes<T>);
         }
-        bias = bias_at != 0 ? load(block + bias_at) : Vec<T>{};
+        bias = load(block + kBandBias<T>);
     }
-    LAMELLA_INLINE void store_to(T* block, Int bias_at) const {
+    LAMELLA_INLINE void store_to(T* block) const {
 #pragma GCC unroll 3
         for (int row = 0; row < 3; ++row) {
 #pragma GCC unroll 3
             for (int tap = 0; tap < 3; ++tap) store(block + (row * 3 + tap) * kLanes<T>, w[row][tap]);
         }
-        store(block + bias_at, bias);
+        store(block + kBandBias<T>, bias);
     }
 };
 
@@ -202,15 +207,15 @@ LAMELLA_INLINE void sum_inside_of_two(const Band<T>& band, const BandWeights<T>&
     columns[1] = first;
 }
 
-// The same for all channels. w: blocks of weights; bias: the offset of the bias in a block, or 0.
+// The same for all channels. w: blocks of the weights.
 template <class T, int kRows, int kStride>
-[[gnu::noinline]] void sum_band(const Band<T>& band, const T* w, Int block, Int bias, bool flipped, T* y, bool relu) {
+[[gnu::noinline]] void sum_band(const Band<T>& band, const T* w, T* y, bool relu) {
     const Int last = band.points + 2 / kStride, begin = smaller(last, band.first_inside());
     const Int end = larger(begin, smaller(last, band.end()));
-    for (Int c = 0; c < band.width; c += kLanes<T>, w += block) {
+    for (Int c = 0; c < band.width; c += kLanes<T>, w += kBandBlock<T>) {
         BandWeights<T> weights;
         BandColumn<T, kRows> columns[3];
-        weights.load_from(w, bias, flipped);
+        weights.load_from(w);
         for (Int p = 0; p < begin; ++p) sum_edge<T, kRows, kStride>(band, weights, columns, c, y, relu, p);
         if constexpr (kStride == 1) sum_inside(band, weights, columns, c, y, relu, begin, end);
         else sum_inside_of_two(band, weights, columns, c, y, relu, begin, end);
@@ -304,18 +309,18 @@ LAMELLA_INLINE void add_inside_of_two(const Band<T>& band, BandWeights<T>& all, 
 
 // The same for all channels: dw holds blocks of the sums.
 template <class T, int kRows, int kStride>
-[[gnu::noinline]] void add_band(const Band<T>& band, const T* dy, Int block, Int bias, T* dw) {
+[[gnu::noinline]] void add_band(const Band<T>& band, const T* dy, T* dw) {
     const Int last = band.points + 2 / kStride, begin = smaller(last, band.first_inside());
     const Int end = larger(begin, smaller(band.points, band.end()));
-    for (Int c = 0; c < band.width; c += kLanes<T>, dw += block) {
+    for (Int c = 0; c < band.width; c += kLanes<T>, dw += kBandBlock<T>) {
         BandWeights<T> sums;
         BandColumn<T, kRows> columns[3];
-        sums.load_from(dw, bias, false);
+        sums.load_from(dw);
         for (Int p = 0; p < begin; ++p) add_edge<T, kRows, kStride>(band, sums, columns, c, dy, p);
         if constexpr (kStride == 1) add_inside(band, sums, columns, c, dy, begin, end);
         else add_inside_of_two(band, sums, columns, c, dy, begin, end);
         for (Int p = end; p < last; ++p) add_edge<T, kRows, kStride>(band, sums, columns, c, dy, p);
-        sums.store_to(dw, bias);
+        sums.store_to(dw);
     }
 }
 
@@ -369,26 +374,26 @@ private:
     }
 };
 
-// y = the sums of the windows. w: blocks of weights; bias: the offset of the bias in a block, or 0.
+// y = the sums of the windows. w: blocks of the weights.
 template <class T>
-Status sum_in_bands(const Bands<T>& bands, Int images, Int grain, const T* w, Int block, Int bias, bool flipped, bool relu,
-                    T* y) {
+Status sum_in_bands(const Bands<T>& bands, Int images, Int grain, const T* w, bool relu, T* y) {
     return in_chunks(images * band_count(bands.rows), grain, [&](Int begin, Int end) -> Status {
         bands.for_each(begin, end, y, [&](auto rows, const Band<T>& band, Int at) {
-            if (band.stride == 1) sum_band<T, rows.value, 1>(band, w, block, bias, flipped, y + at, relu);
-            else sum_band<T, rows.value, 2>(band, w, block, bias, flipped, y + at, relu);
+            if (band.stride == 1) sum_band<T, rows.value, 1>(band, w, y + at, relu);
+            else sum_band<T, rows.value, 2>(band, w, y + at, relu);
         });
         return nullptr;
     });
 }
 
-// Adds the gradients of the bands [begin, end) to dw, blocks of weights. bias: the offset of the bias in a block.
+// Adds the gradients of the bands [begin, end) to dw, blocks of the weights.
 template <class T>
-void add_in_bands(const Bands<T>& bands, Int begin, Int end, const T* dy, Int block, Int bias, T* dw) {
+Status add_in_bands(const Bands<T>& bands, Int begin, Int end, const T* dy, T* dw) {
     bands.for_each(begin, end, dy, [&](auto rows, const Band<T>& band, Int at) {
-        if (band.stride == 1) add_band<T, rows.value, 1>(band, dy + at, block, bias, dw);
-        else add_band<T, rows.value, 2>(band, dy + at, block, bias, dw);
+        if (band.stride == 1) add_band<T, rows.value, 1>(band, dy + at, dw);
+        else add_band<T, rows.value, 2>(band, dy + at, dw);
     });
+    return nullptr;
 }
 
 }  // namespace

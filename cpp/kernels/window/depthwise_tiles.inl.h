@@ -1,146 +1,168 @@
-// A depthwise convolution with 3x3 windows for 16 registers of 32 bytes: y of a tile, two rows by two or three columns of
-// points, for one vector of channels after the other. The channels are the inner loop, so that cache lines are read and written
-// as a whole; a sweep along the columns with one vector of channels uses half of a line at a time, and where points are a power
-// of two apart, the line has left L1 before its other half is used.
+// A depthwise convolution with 3x3 windows in tiles: y of some rows and columns of points, for one vector of channels after the
+// other. The channels are the inner loop, so that memory is read and written in long pieces. A sweep along the columns with one
+// vector of channels (depthwise_bands.inl.h) uses 64 bytes of each piece: with many channels these are on more pages than the
+// CPU translates at once, and where points are a power of two apart, in few sets of L1. With vectors of 32 bytes the line has
+// then left L1 before its other half is used.
 #pragma once
 #include "kernels/window/depthwise_bands.inl.h"
 
 namespace lamella {
 namespace {
 
-constexpr bool kHasTiles = LAMELLA_VECTOR_BYTES == 32 && kRegisters == 16;
-// 16 registers: 3x3 weights, 2x3 sums, 1 of the source. Gradients: 3x3 sums, 2x3 of dy, 1 of the source.
-constexpr int kTileRows = 2, kTileColumns = 3;
-// Channels of a pass along the columns: 4 rows x 5 columns of the source and the weights are at most 30 KiB.
+// For float64 on AVX-512 depthwise_threes.inl.h is used instead: tiles would add 70 KB of code.
 template <class T>
-constexpr Int kTileChannels = 1024 / Int{sizeof(T)};
-// Points a multiple of this apart share one set of L1, so their rows are copied. The copies of two points are an odd number of
-// cache lines apart.
+constexpr bool kHasTiles = (kHasBands && sizeof(T) == sizeof(float)) || (LAMELLA_VECTOR_BYTES == 32 && kRegisters == 16);
+// Registers: 3x3 weights, 2x3 or 4x4 sums, 1 of the source. Gradients: 3x3 sums, 2x3 or 4x4 of dy, 1 of the source.
+constexpr int kTileRows = kBandRows, kTileColumns = kHasBands ? 4 : 3;
+// Channels of a pass along the columns. With vectors of 32 bytes 4 rows x 5 columns of the source and the weights are at most
+// 30 KiB; with those of 64 bytes it made no difference.
+template <class T>
+constexpr Int kTileChannels = (kHasBands ? 4096 : 1024) / Int{sizeof(T)};
+// Points a multiple of this apart share one set of L1, so rows whose lines are read in halves are copied. The copies of two
+// points are an odd number of cache lines apart.
 constexpr Int kFarBytes = 4096;
 template <class T>
 constexpr Int kCopiedStep = kTileChannels<T> + 64 / Int{sizeof(T)};
 
-// The most bytes of a point with which prefetching was faster; with 2 KiB it took a tenth more (EPYC, AVX2, 14x14).
-constexpr Int kMostFetched = 1024;
+// The most bytes of a point with which prefetching was faster. AVX2: with 2 KiB it took a tenth more (14x14). AVX-512: it takes
+// up to 5 % if all is in L3, and without it arrays that are larger take up to 1.7 times as long (both on EPYC).
+constexpr Int kMostFetched = kHasBands ? Int{1} << 30 : 1024;
 
+// Tiles of equal size, side by side.
 template <class T>
-struct Tile {
+struct Tiles {
     const T* x[band_source_rows(kTileRows, 2)];  // each row at the first column of the first window
-    Int x_step, row, step, channels;             // x_step: distance of columns of x; row, step: distances of points
+    Int count, x_step, row, step, channels;      // x_step: distance of columns of x; row, step: distances of points
     bool left, right;                            // whether the first and the last column of x are inside
+    bool down;                                   // from the last channels to the first, see is_just_behind
     const T *x_next, *result_next;               // what is prefetched, or nullptr
 };
 
-// A block of the weights or their gradients for a vector of channels: 3x3 and the bias.
+// Whether the result is so little behind x, modulo the distance of points, that the loads of the next vectors have the last 12
+// bits of addresses which were just stored: they would wait for these stores, up to half of the time.
 template <class T>
-constexpr Int kTileBias = 9 * kLanes<T>;
-template <class T>
-constexpr Int kTileBlock = 10 * kLanes<T>;
+LAMELLA_INLINE bool is_just_behind(const T* result, const T* x) {
+    constexpr std::size_t kApart = 1024, kLine = 64;
+    const std::size_t behind = (reinterpret_cast<std::size_t>(result) - reinterpret_cast<std::size_t>(x)) % kApart;
+    return kHasBands && behind >= kLine && behind < 4 * kLine;
+}
 
 template <bool kWrites, int kSource, int kResult, class T>
-LAMELLA_INLINE void fetch_tile(const Tile<T>& tile, Int c) {
+LAMELLA_INLINE void fetch_tile(const Tiles<T>& tiles, Int done) {
     constexpr int kLine = 64 / Int{sizeof(T)};
-    if (tile.x_next == nullptr) return;
-#pragma GCC unroll 16
-    for (int i = 0; i < kSource * kLanes<T>; i += kLine) __builtin_prefetch(tile.x_next + kSource * c + i, 0, 2);
+    if (tiles.x_next == nullptr) return;
+#pragma GCC unroll 64
+    for (int i = 0; i < kSource * kLanes<T>; i += kLine) __builtin_prefetch(tiles.x_next + kSource * done + i, 0, 2);
 #pragma GCC unroll 16
     for (int i = 0; i < kResult * kLanes<T>; i += kLine) {
-        __builtin_prefetch(tile.result_next + kResult * c + i, kWrites ? 1 : 0, 2);
+        __builtin_prefetch(tiles.result_next + kResult * done + i, kWrites ? 1 : 0, 2);
     }
 }
 
 // The loops below have no lambdas: with them gcc 12 kept the arrays in memory. Arguments are passed by value, as in work_on.
 template <class T, int kRows, int kColumns, int kStride>
-[[gnu::noinline]] void sum_tile(Tile<T> tile, const T* w, bool relu, T* y) {
+[[gnu::noinline]] void sum_tiles(Tiles<T> tiles, const T* blocks, bool relu, T* y) {
     constexpr int kSourceRows = band_source_rows(kRows, kStride), kLast = (kColumns - 1) * kStride + 2;
-    for (Int c = 0; c < tile.channels; c += kLanes<T>, w += kTileBlock<T>) {
-        Vec<T> weights[3][3], sums[kRows][kColumns];
+    const Int vectors = tiles.channels / kLanes<T>, way = tiles.down ? -1 : 1, begin = tiles.down ? vectors - 1 : 0;
+    Int at = 0, done = 0;
+    for (Int n = 0; n < tiles.count; ++n, at += kColumns * kStride * tiles.x_step, y += kColumns * tiles.step) {
+        const bool left = n > 0 || tiles.left, right = n + 1 < tiles.count || tiles.right;
+        Int c = begin * kLanes<T>;
+        const T* w = blocks + begin * kBandBlock<T>;
+        for (Int v = 0; v < vectors; ++v, c += way * kLanes<T>, w += way * kBandBlock<T>, done += kLanes<T>) {
+            Vec<T> weights[3][3], sums[kRows][kColumns];
 #pragma GCC unroll 3
-        for (int k = 0; k < 3; ++k) {
+            for (int k = 0; k < 3; ++k) {
 #pragma GCC unroll 3
-            for (int t = 0; t < 3; ++t) weights[k][t] = load(w + (3 * k + t) * kLanes<T>);
-        }
-        const Vec<T> bias = load(w + kTileBias<T>);
-#pragma GCC unroll 3
-        for (int r = 0; r < kRows; ++r) {
-#pragma GCC unroll 3
-            for (int q = 0; q < kColumns; ++q) sums[r][q] = bias;
-        }
-        fetch_tile<true, kRows * kColumns * kStride * kStride, kRows * kColumns>(tile, c);
-#pragma GCC unroll 7
-        for (int column = 0; column <= kLast; ++column) {
-            if (column == 0 && !tile.left) continue;
-            if (column == kLast && !tile.right) continue;
-#pragma GCC unroll 5
-            for (int i = 0; i < kSourceRows; ++i) {
-                const Vec<T> value = load(tile.x[i] + column * tile.x_step + c);
-#pragma GCC unroll 3
-                for (int q = 0; q < kColumns; ++q) {
-#pragma GCC unroll 3
-                    for (int r = 0; r < kRows; ++r) {
-                        const int k = i - r * kStride, t = column - q * kStride;
-                        if (k < 0 || k > 2 || t < 0 || t > 2) continue;
-                        accumulate<T>(sums[r][q], value, weights[k][t]);
+                for (int t = 0; t < 3; ++t) weights[k][t] = load(w + (3 * k + t) * kLanes<T>);
+            }
+            const Vec<T> bias = load(w + kBandBias<T>);
+#pragma GCC unroll 4
+            for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 4
+                for (int q = 0; q < kColumns; ++q) sums[r][q] = bias;
+            }
+            fetch_tile<true, kRows * kColumns * kStride * kStride, kRows * kColumns>(tiles, done);
+#pragma GCC unroll 9
+            for (int column = 0; column <= kLast; ++column) {
+                if (column == 0 && !left) continue;
+                if (column == kLast && !right) continue;
+#pragma GCC unroll 9
+                for (int i = 0; i < kSourceRows; ++i) {
+                    const Vec<T> value = load(tiles.x[i] + (at + column * tiles.x_step + c));
+#pragma GCC unroll 4
+                    for (int q = 0; q < kColumns; ++q) {
+#pragma GCC unroll 4
+                        for (int r = 0; r < kRows; ++r) {
+                            const int k = i - r * kStride, t = column - q * kStride;
+                            if (k < 0 || k > 2 || t < 0 || t > 2) continue;
+                            accumulate<T>(sums[r][q], value, weights[k][t]);
+                        }
                     }
                 }
             }
-        }
-#pragma GCC unroll 3
-        for (int r = 0; r < kRows; ++r) {
-#pragma GCC unroll 3
-            for (int q = 0; q < kColumns; ++q) {
-                Vec<T> sum = sums[r][q];
-                if (relu) sum = sum < T(0) ? Vec<T>{} : sum;  // NaN gives NaN
-                store(y + r * tile.row + q * tile.step + c, sum);
+#pragma GCC unroll 4
+            for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 4
+                for (int q = 0; q < kColumns; ++q) {
+                    Vec<T> sum = sums[r][q];
+                    if (relu) sum = sum < T(0) ? Vec<T>{} : sum;  // NaN gives NaN
+                    store(y + r * tiles.row + q * tiles.step + c, sum);
+                }
             }
         }
     }
 }
 
-// Adds the gradients of the weights to dw.
+// Adds the gradients of the weights to `blocks`.
 template <class T, int kRows, int kColumns, int kStride>
-[[gnu::noinline]] void add_tile(Tile<T> tile, const T* dy, T* dw) {
+[[gnu::noinline]] void add_tiles(Tiles<T> tiles, const T* dy, T* blocks) {
     constexpr int kSourceRows = band_source_rows(kRows, kStride), kLast = (kColumns - 1) * kStride + 2;
-    for (Int c = 0; c < tile.channels; c += kLanes<T>, dw += kTileBlock<T>) {
-        Vec<T> sums[3][3], slopes[kRows][kColumns];
-        Vec<T> bias = load(dw + kTileBias<T>);
-#pragma GCC unroll 3
-        for (int r = 0; r < kRows; ++r) {
-#pragma GCC unroll 3
-            for (int q = 0; q < kColumns; ++q) {
-                slopes[r][q] = load(dy + r * tile.row + q * tile.step + c);
-                bias += slopes[r][q];
-            }
-        }
-        store(dw + kTileBias<T>, bias);
-#pragma GCC unroll 3
-        for (int k = 0; k < 3; ++k) {
-#pragma GCC unroll 3
-            for (int t = 0; t < 3; ++t) sums[k][t] = load(dw + (3 * k + t) * kLanes<T>);
-        }
-        fetch_tile<false, kRows * kColumns * kStride * kStride, kRows * kColumns>(tile, c);
-#pragma GCC unroll 7
-        for (int column = 0; column <= kLast; ++column) {
-            if (column == 0 && !tile.left) continue;
-            if (column == kLast && !tile.right) continue;
-#pragma GCC unroll 5
-            for (int i = 0; i < kSourceRows; ++i) {
-                const Vec<T> value = load(tile.x[i] + column * tile.x_step + c);
-#pragma GCC unroll 3
+    Int at = 0, done = 0;
+    for (Int n = 0; n < tiles.count; ++n, at += kColumns * kStride * tiles.x_step, dy += kColumns * tiles.step) {
+        const bool left = n > 0 || tiles.left, right = n + 1 < tiles.count || tiles.right;
+        T* dw = blocks;
+        for (Int c = 0; c < tiles.channels; c += kLanes<T>, dw += kBandBlock<T>, done += kLanes<T>) {
+            Vec<T> sums[3][3], slopes[kRows][kColumns];
+            Vec<T> bias = load(dw + kBandBias<T>);
+#pragma GCC unroll 4
+            for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 4
                 for (int q = 0; q < kColumns; ++q) {
+                    slopes[r][q] = load(dy + r * tiles.row + q * tiles.step + c);
+                    bias += slopes[r][q];
+                }
+            }
+            store(dw + kBandBias<T>, bias);
 #pragma GCC unroll 3
-                    for (int r = 0; r < kRows; ++r) {
-                        const int k = i - r * kStride, t = column - q * kStride;
-                        if (k < 0 || k > 2 || t < 0 || t > 2) continue;
-                        accumulate<T>(sums[k][t], value, slopes[r][q]);
+            for (int k = 0; k < 3; ++k) {
+#pragma GCC unroll 3
+                for (int t = 0; t < 3; ++t) sums[k][t] = load(dw + (3 * k + t) * kLanes<T>);
+            }
+            fetch_tile<false, kRows * kColumns * kStride * kStride, kRows * kColumns>(tiles, done);
+#pragma GCC unroll 9
+            for (int column = 0; column <= kLast; ++column) {
+                if (column == 0 && !left) continue;
+                if (column == kLast && !right) continue;
+#pragma GCC unroll 9
+                for (int i = 0; i < kSourceRows; ++i) {
+                    const Vec<T> value = load(tiles.x[i] + (at + column * tiles.x_step + c));
+#pragma GCC unroll 4
+                    for (int q = 0; q < kColumns; ++q) {
+#pragma GCC unroll 4
+                        for (int r = 0; r < kRows; ++r) {
+                            const int k = i - r * kStride, t = column - q * kStride;
+                            if (k < 0 || k > 2 || t < 0 || t > 2) continue;
+                            accumulate<T>(sums[k][t], value, slopes[r][q]);
+                        }
                     }
                 }
             }
-        }
 #pragma GCC unroll 3
-        for (int k = 0; k < 3; ++k) {
+            for (int k = 0; k < 3; ++k) {
 #pragma GCC unroll 3
-            for (int t = 0; t < 3; ++t) store(dw + (3 * k + t) * kLanes<T>, sums[k][t]);
+                for (int t = 0; t < 3; ++t) store(dw + (3 * k + t) * kLanes<T>, sums[k][t]);
+            }
         }
     }
 }
@@ -154,7 +176,7 @@ public:
     // `ring`: memory for ring_size() elements.
     TileSource(const Bands<T>& bands, T* ring) : bands_(bands), ring_(ring) {}
 
-    static bool copied(Int width) { return width * Int{sizeof(T)} % kFarBytes == 0; }
+    static bool copied(Int width) { return !kHasBands && width * Int{sizeof(T)} % kFarBytes == 0; }
     static Int ring_size(const Bands<T>& bands) {
         return copied(bands.width) ? kRing * bands.source_columns * kCopiedStep<T> : 0;
     }
@@ -189,54 +211,85 @@ private:
     Int channel_ = 0, count_ = 0, held_[kRing];
 };
 
-// Calls f(rows, columns, stride, as types; tile; offset of its points; first channel) for all tiles of the bands [begin, end),
-// which read `ring`, see TileSource. `result`: y or dy.
+// `count` rows or columns are cut into tiles of kMost and then into tiles of one less.
+template <Int kMost>
+struct Cut {
+    Int smaller_tiles, tiles;
+
+    explicit Cut(Int count)
+        : smaller_tiles((kMost - count % kMost) % kMost), tiles((count - smaller_tiles * (kMost - 1)) / kMost) {}
+    static bool is_possible(Int count) { return (kMost - count % kMost) % kMost * (kMost - 1) <= count; }
+};
+
+// Whether tiles can compute `bands`: at most the first and the last column of the source are outside.
+template <class T>
+bool is_tiled(const Bands<T>& bands) {
+    const Int behind = (bands.columns - 1) * bands.stride + 3 - bands.before_columns - bands.source_columns;
+    return kHasTiles<T> && Cut<kTileRows>::is_possible(bands.rows) && Cut<kTileColumns>::is_possible(bands.columns) &&
+           bands.before_columns >= 0 && bands.before_columns <= 1 && behind <= 1;
+}
+
+// One band of points, whose first has offset `first`, and what it reads.
+template <class T>
+struct TiledBand {
+    const T* x[TileSource<T>::kRing];  // rows, from channel `channel` on
+    Int channel, x_step, rows, first;
+    const T *x_next, *result;  // what the next band reads first; y or dy
+};
+
+// Calls f(rows, columns, stride, as types; tiles; offset of their points; first channel) for the tiles of a band with
+// `channels` channels from c on.
+template <class T, class F>
+LAMELLA_INLINE void for_tiles_of(const Bands<T>& bands, const TiledBand<T>& band, Int c, Int channels, const F& f) {
+    const Int width = bands.width, stride = bands.stride, row = bands.columns * width;
+    const Cut<kTileColumns> cut(bands.columns);
+    const auto for_equal = [&](auto columns, Int q, Int count) {
+        if (count == 0) return;
+        const Int at = q * stride - bands.before_columns, points = band.first + q * width + c;
+        Tiles<T> tiles{{},    count,    band.x_step, row,
+                       width, channels, at >= 0,     at + (count * columns.value - 1) * stride + 2 < bands.source_columns,
+                       false, nullptr,  nullptr};
+        for (Int i = 0; i < TileSource<T>::kRing; ++i) tiles.x[i] = band.x[i] + at * band.x_step + c - band.channel;
+        tiles.down = is_just_behind(band.result + points, tiles.x[0]);
+        if (width * Int{sizeof(T)} <= kMostFetched) {
+            const Int done = band.rows * (c * bands.columns + q * channels);
+            tiles.x_next = band.x_next + stride * stride * done;
+            tiles.result_next = band.result + band.first + band.rows * row + done;
+        }
+        const auto with_rows = [&](auto rows) {
+            if (stride == 1) f(rows, columns, Number<1>(), tiles, points, c);
+            else f(rows, columns, Number<2>(), tiles, points, c);
+        };
+        if (band.rows == kTileRows) with_rows(Number<kTileRows>());
+        else with_rows(Number<kTileRows - 1>());
+    };
+    for_equal(Number<kTileColumns>(), 0, cut.tiles);
+    for_equal(Number<kTileColumns - 1>(), cut.tiles * kTileColumns, cut.smaller_tiles);
+}
+
+// The same for the bands [begin, end), which read `ring`, see TileSource. `result`: y or dy.
 template <class T, class F>
 LAMELLA_INLINE void for_tiles(const Bands<T>& bands, Int begin, Int end, const T* result, T* ring, const F& f) {
-    const Int width = bands.width, stride = bands.stride, per_image = band_count(bands.rows);
-    const bool fetched = width * Int{sizeof(T)} <= kMostFetched;
-    TileSource<T> source(bands, TileSource<T>::copied(width) ? ring : nullptr);
-    for (Int c = 0; c < width; c += kTileChannels<T>) {
-        const Int channels = smaller(kTileChannels<T>, width - c);
-        source.select(c, channels);
+    const Int width = bands.width, per_image = band_count(bands.rows);
+    const bool copied = TileSource<T>::copied(width);
+    TileSource<T> source(bands, copied ? ring : nullptr);
+    const Int pass = copied ? kTileChannels<T> : width;  // the copies have these channels
+    for (Int channel = 0; channel < width; channel += pass) {
+        const Int end_of_pass = smaller(width, channel + pass);
+        source.select(channel, end_of_pass - channel);
         for (Int b = begin; b < end; ++b) {
-            const Int image = b / per_image, row = bands.first(b % per_image), count = bands.first(b % per_image + 1) - row;
-            const Int top = row * stride - bands.before_rows,
-                      read = band_source_rows(static_cast<int>(count), static_cast<int>(stride));
-            const T* x[TileSource<T>::kRing] = {};
-            for (Int i = 0; i < read; ++i) x[i] = source.row(image, top + i);
-            const Int y_row = bands.columns * width, first = (image * bands.rows + row) * y_row;
-            const T* const x_next = bands.source + (image * bands.source_rows + top + read) * bands.source_row();
-            for (Int q = 0; q < bands.columns;) {
-                const Int left = bands.columns - q, columns = left == 2 || left == 4 ? 2 : kTileColumns;  // never one column
-                const Int at = q * stride - bands.before_columns;
-                Tile<T> tile{{},
-                             source.step(),
-                             y_row,
-                             width,
-                             channels,
-                             at >= 0,
-                             at + (columns - 1) * stride + 2 < bands.source_columns,
-                             nullptr,
-                             nullptr};
-                for (Int i = 0; i < read; ++i) tile.x[i] = x[i] + at * tile.x_step;
-                if (fetched) {
-                    const Int done = count * (c * bands.columns + q * channels);
-                    tile.x_next = x_next + stride * stride * done;
-                    tile.result_next = result + first + count * y_row + done;
-                }
-                const Int points = first + q * width + c;
-                const auto with_stride = [&](auto rows, auto wide) {
-                    if (stride == 1) f(rows, wide, Number<1>(), tile, points, c);
-                    else f(rows, wide, Number<2>(), tile, points, c);
-                };
-                const auto with_columns = [&](auto rows) {
-                    if (columns == kTileColumns) with_stride(rows, Number<kTileColumns>());
-                    else with_stride(rows, Number<2>());
-                };
-                if (count == kTileRows) with_columns(Number<kTileRows>());
-                else with_columns(Number<1>());
-                q += columns;
+            const Int image = b / per_image, row = bands.first(b % per_image), rows = bands.first(b % per_image + 1) - row;
+            const Int top = row * bands.stride - bands.before_rows, read = (rows - 1) * bands.stride + 3;
+            TiledBand<T> band{{},
+                              channel,
+                              source.step(),
+                              rows,
+                              (image * bands.rows + row) * bands.columns * width,
+                              bands.source + (image * bands.source_rows + top + read) * bands.source_row(),
+                              result};
+            for (Int i = 0; i < read; ++i) band.x[i] = source.row(image, top + i);
+            for (Int c = channel; c < end_of_pass; c += kTileChannels<T>) {
+                for_tiles_of(bands, band, c, smaller(kTileChannels<T>, end_of_pass - c), f);
             }
         }
     }
@@ -249,10 +302,11 @@ Status sum_in_tiles(const Bands<T>& bands, Int images, Int grain, const T* w, bo
         T* ring;
         const Workspace own(part(ring, TileSource<T>::ring_size(bands)));
         if (!own) return kOutOfMemory;
-        for_tiles<T>(
-            bands, begin, end, y, ring, [&](auto rows, auto columns, auto stride, const Tile<T>& tile, Int points, Int c) {
-                sum_tile<T, rows.value, columns.value, stride.value>(tile, w + c / kLanes<T> * kTileBlock<T>, relu, y + points);
-            });
+        for_tiles<T>(bands, begin, end, y, ring,
+                     [&](auto rows, auto columns, auto stride, const Tiles<T>& tile, Int points, Int c) {
+                         sum_tiles<T, rows.value, columns.value, stride.value>(tile, w + c / kLanes<T> * kBandBlock<T>, relu,
+                                                                               y + points);
+                     });
         return nullptr;
     });
 }
@@ -264,8 +318,8 @@ Status add_in_tiles(const Bands<T>& bands, Int begin, Int end, const T* dy, T* d
     const Workspace own(part(ring, TileSource<T>::ring_size(bands)));
     if (!own) return kOutOfMemory;
     for_tiles<T>(
-        bands, begin, end, dy, ring, [&](auto rows, auto columns, auto stride, const Tile<T>& tile, Int points, Int c) {
-            add_tile<T, rows.value, columns.value, stride.value>(tile, dy + points, dw + c / kLanes<T> * kTileBlock<T>);
+        bands, begin, end, dy, ring, [&](auto rows, auto columns, auto stride, const Tiles<T>& tile, Int points, Int c) {
+            add_tiles<T, rows.value, columns.value, stride.value>(tile, dy + points, dw + c / kLanes<T> * kBandBlock<T>);
         });
     return nullptr;
 }
