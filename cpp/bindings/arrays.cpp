@@ -2,6 +2,9 @@
 
 #include <pybind11/numpy.h>
 
+#include <algorithm>
+#include <utility>
+
 #include "bindings/exit.h"
 #include "bindings/objects.h"
 #include "lamella/kernels.h"
@@ -36,35 +39,59 @@ struct Layout {
     }
 };
 
-// A contiguous copy of x by the kernel strided_copy.
+constexpr int kContiguous = py::detail::npy_api::NPY_ARRAY_C_CONTIGUOUS_ | py::detail::npy_api::NPY_ARRAY_ALIGNED_;
+
+bool is_contiguous(const Proxy* x) { return (x->flags & kContiguous) == kContiguous; }
+
+// 'f' or 'd' if a kernel can read x, else 0.
+char element_of(const Proxy* x) {
+    const bool fits = (x->flags & py::detail::npy_api::NPY_ARRAY_ALIGNED_) != 0 && x->nd <= kMaxRank;
+    return !fits ? 0 : x->descr == float32 ? 'f' : x->descr == float64 ? 'd' : 0;
+}
+
 template <class T>
-PyObject* copied(const Proxy* x, const Layout& layout, const Kernels<T>& kernels) {
-    const py::object copy = stolen(new_array(x->descr, x->nd, x->dimensions));
-    if (!copy) return nullptr;
+View<T> view_of(const Proxy* contiguous) {
+    View<T> view{reinterpret_cast<T*>(contiguous->data), 1, contiguous->nd, {}};
+    for (int i = 0; i < kMaxRank; ++i) {
+        view.shape[i] = i < contiguous->nd ? contiguous->dimensions[i] : 1;
+        view.size *= view.shape[i];
+    }
+    return view;
+}
+
+// y, contiguous: a copy of x, or before + x if `before` is given, which is contiguous.
+template <class T>
+Status run_strided(const Kernels<T>& kernels, const Proxy* x, const Layout& layout, const Proxy* before, const Proxy* y) {
     const View<const T> from{reinterpret_cast<const T*>(x->data) - layout.offset, layout.size, 1, {layout.size}};
     const View<const Int> strides{layout.strides, x->nd, 1, {x->nd}};
-    View<T> to{reinterpret_cast<T*>(py::detail::array_proxy(copy.ptr())->data), 1, x->nd, {}};
-    for (int i = 0; i < kMaxRank; ++i) to.shape[i] = i < x->nd ? x->dimensions[i] : 1, to.size *= to.shape[i];
-    const Status status = without_gil([&] { return kernels.strided_copy(from, layout.offset, strides, to); });
-    if (status != nullptr) return PyErr_Format(PyExc_ValueError, "contiguous: requires %s", status);
-    return copy.inc_ref().ptr();
+    const View<T> to = view_of<T>(y);
+    if (before == nullptr) return without_gil([&] { return kernels.strided_copy(from, layout.offset, strides, to); });
+    const View<const T> old = view_of<const T>(before);
+    return without_gil([&] { return kernels.strided_add(from, layout.offset, strides, old, to); });
+}
+
+// As run_strided; `into` is y, or nullptr for a new array. Without an error it is null if the kernels do not take x.
+PyObject* strided(const Proxy* x, const Proxy* before, PyObject* into) {
+    const char element = element_of(x);
+    if (element == 0) return nullptr;
+    const Layout layout(x, element == 'f' ? sizeof(float) : sizeof(double));
+    if (!layout.whole) return nullptr;
+    const py::object y = into != nullptr ? borrowed(into) : stolen(new_array(x->descr, x->nd, x->dimensions));
+    if (!y) return nullptr;
+    const Proxy* const to = py::detail::array_proxy(y.ptr());
+    const Status status =
+        element == 'f' ? run_strided(current().f32, x, layout, before, to) : run_strided(current().f64, x, layout, before, to);
+    if (status != nullptr) return PyErr_Format(PyExc_ValueError, "array with strides: requires %s", status);
+    return y.inc_ref().ptr();
 }
 
 // x itself if it is C-contiguous and aligned, else a copy that is: of float32 and float64 by the kernel, of others by NumPy.
 PyObject* contiguous(PyObject*, PyObject* x) {
-    using Api = py::detail::npy_api;
-    constexpr int kNeeded = Api::NPY_ARRAY_C_CONTIGUOUS_ | Api::NPY_ARRAY_ALIGNED_;
     if (PyObject_TypeCheck(x, array_type)) {
         const Proxy* const array = py::detail::array_proxy(x);
-        if ((array->flags & kNeeded) == kNeeded) return Py_NewRef(x);
-        const bool fits = (array->flags & Api::NPY_ARRAY_ALIGNED_) != 0 && array->nd <= kMaxRank;
-        const bool single = fits && array->descr == float32, twice = fits && array->descr == float64;
-        if (single || twice) {
-            const Layout layout(array, single ? sizeof(float) : sizeof(double));
-            if (layout.whole) {
-                return single ? copied(array, layout, current().f32) : copied(array, layout, current().f64);
-            }
-        }
+        if (is_contiguous(array)) return Py_NewRef(x);
+        PyObject* const copy = strided(array, nullptr, nullptr);
+        if (copy != nullptr || PyErr_Occurred() != nullptr) return copy;
     }
     return PyObject_CallFunction(require, "OO(ss)", x, Py_None, "C", "A");
 }
@@ -86,6 +113,16 @@ PyObject* empty_like(PyObject*, PyObject* const* arguments, Py_ssize_t given) {
         if (shape[i] == -1 && PyErr_Occurred() != nullptr) return nullptr;
     }
     return new_array(array->descr, rank, shaped ? shape : array->dimensions);
+}
+
+PyObject* sum_by_kernel(PyObject* a, PyObject* b, PyObject* into) {
+    if (Py_TYPE(a) != array_type || Py_TYPE(b) != array_type) return nullptr;
+    const Proxy *before = py::detail::array_proxy(a), *x = py::detail::array_proxy(b);
+    const bool same = before->descr == x->descr && before->nd == x->nd &&
+                      std::equal(x->dimensions, x->dimensions + x->nd, before->dimensions);
+    if (into == b || (into == nullptr && !is_contiguous(before))) std::swap(before, x);
+    const bool empty = std::find(x->dimensions, x->dimensions + x->nd, 0) != x->dimensions + x->nd;
+    return same && !empty && is_contiguous(before) ? strided(x, before, into) : nullptr;
 }
 
 void bind_arrays(py::module_& module) {

@@ -8,6 +8,11 @@ namespace lamella {
 // As a function of the module its arguments are x and, optionally, the shape.
 PyObject* empty_like(PyObject* module, PyObject* const* arguments, Py_ssize_t given);
 
+// a + b, two ndarrays of one shape and type, float32 or float64, by the kernel strided_add. One of them must be C-contiguous.
+// into: an array for the result, which is a or b and C-contiguous, or nullptr for a new one. A null object without an error:
+// the kernel does not compute this sum.
+PyObject* sum_by_kernel(PyObject* a, PyObject* b, PyObject* into);
+
 void bind_arrays(pybind11::module_& module);
 
 }  // namespace lamella

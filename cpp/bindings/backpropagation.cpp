@@ -59,13 +59,13 @@ bool is_ours_alone(PyObject* array, Py_ssize_t references) {
 #endif
 }
 
-// before + dx, in the memory of `before` if only the caller and its list of gradients refer to it.
+// before + dx, in the memory of one of them if there is no other reference to it.
 PyObject* sum_of(PyObject* before, PyObject* dx) {
-    if (Py_TYPE(dx) != array_type || !is_ours_alone(before, 2)) return PyNumber_Add(before, dx);
-    const py::detail::PyArray_Proxy *to = py::detail::array_proxy(before), *from = py::detail::array_proxy(dx);
-    const bool same =
-        to->descr == from->descr && to->nd == from->nd && std::equal(to->dimensions, to->dimensions + to->nd, from->dimensions);
-    return same ? PyNumber_InPlaceAdd(before, dx) : PyNumber_Add(before, dx);
+    const bool in_before =
+        is_ours_alone(before, 2);  // the caller and its list of gradients refer to it; to dx, what returned it
+    PyObject* const into = in_before ? before : is_ours_alone(dx, 1) ? dx : nullptr;
+    PyObject* const sum = sum_by_kernel(before, dx, into);
+    return sum != nullptr || PyErr_Occurred() != nullptr ? sum : PyNumber_Add(before, dx);
 }
 
 // Calls a node's closure with the summed gradients of its results, and adds the gradients that it returns.

@@ -128,6 +128,7 @@ def calls(dtype):
     factors[1][1] = a(0)
     yield "adafactor_update", (*matrices[:2], *factors, 0.1, 0.9, 0.5, 1e-7, 1e-3, 1.0, (matrices[2], 0.5, 10.0, 0.0, 0.3))
     yield "strided_copy", (a(31, 70, 50), 2, np.array([1, 3500, 50]), a(48, 31, 70))
+    yield "strided_add", (a(31, 70, 50), 2, np.array([1, 3500, 50]), a(48, 31, 70), a(48, 31, 70))
     yield "concatenate", ([a(3, 7, 900), a(3, 5000), a(3, 1)], 3, a(3, 11_301))
     yield "prelu_forward", (a(*rows) - 0.5, a(COLUMNS), a(*rows))
     yield "prelu_backward", (a(*rows) - 0.5, a(COLUMNS), a(*rows), a(*rows), a(COLUMNS))

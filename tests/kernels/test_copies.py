@@ -1,4 +1,4 @@
-"""Copies of arrays with strides, and arrays one after another, against NumPy: all widths, edges of blocks, wrong arguments."""
+"""Arrays with strides, copied and added, and arrays one after another, against NumPy: all widths, blocks, wrong arguments."""
 
 import numpy as np
 import pytest
@@ -16,12 +16,17 @@ def numbers(shape, dtype):
 
 
 def meets(view, x, target_shift=1):
-    """strided_copy of a view of x, against NumPy's copy."""
+    """strided_copy and strided_add of a view of x, against NumPy."""
     offset = (view.__array_interface__["data"][0] - x.__array_interface__["data"][0]) // x.itemsize
     strides = np.array([s // x.itemsize for s in view.strides], np.int64)
     y = Guarded(view.shape, x.dtype, target_shift)
     _kernels.strided_copy(x, offset, strides, y.array)
     np.testing.assert_array_equal(y.array, view)
+    before = np.asarray(numbers(view.shape, x.dtype) * 0.5)
+    _kernels.strided_add(x, offset, strides, before, y.array)
+    np.testing.assert_array_equal(y.array, before + view)
+    _kernels.strided_add(x, offset, strides, y.array, y.array)
+    np.testing.assert_array_equal(y.array, before + view + view)
     assert y.intact()
 
 
@@ -91,7 +96,15 @@ def test_elements_outside_are_refused(offset, strides, shape):
     y = np.zeros(shape)
     with pytest.raises(ValueError, match="elements_within"):
         _kernels.strided_copy(np.ones(12), offset, np.array(strides, np.int64), y)
+    with pytest.raises(ValueError, match="elements_within"):
+        _kernels.strided_add(np.ones(12), offset, np.array(strides, np.int64), y, y)
     assert not y.any()
+
+
+def test_an_array_is_not_added_to_itself_in_another_order():
+    x = np.ones((3, 3))
+    with pytest.raises(ValueError, match="y.data != x.data"):
+        _kernels.strided_add(x, 0, np.array([1, 3]), np.ones((3, 3)), x)
 
 
 def test_each_axis_needs_a_stride():

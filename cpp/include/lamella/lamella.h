@@ -840,6 +840,12 @@ LAMELLA_API lamella_status lamella_concatenate_f64(const lamella_f64_list* xs, i
 //   brightness [N]: v * factor, at most `white`; a v above `white` does not increase.
 //   standard: Standardization of table/bundles.def.
 // Order 3 is computed in float64; positions are computed in float64 for every order.
+// y is `before` plus these elements. y may be before, not x.
+// Writes y; in place: y.
+LAMELLA_API lamella_status lamella_strided_add_f32(const lamella_f32* x, int64_t offset, const lamella_i64* strides,
+        const lamella_f32* before, const lamella_f32* y);
+LAMELLA_API lamella_status lamella_strided_add_f64(const lamella_f64* x, int64_t offset, const lamella_i64* strides,
+        const lamella_f64* before, const lamella_f64* y);
 // Writes y.
 LAMELLA_API lamella_status lamella_augment_images_f32(const lamella_f32_list* x, const lamella_f64* matrices, int64_t order,
         int64_t fill, double cval, const lamella_f64* shifts, const lamella_u8* flips, const lamella_f64* brightness,

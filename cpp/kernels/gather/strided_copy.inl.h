@@ -1,4 +1,4 @@
-// An array with any strides, copied to a contiguous one: transposed arrays, slices, arrays that are broadcast.
+// An array with any strides, copied or added to a contiguous one: transposed arrays, slices, arrays that are broadcast.
 #pragma once
 #include "kernels/common.h"
 
@@ -10,8 +10,9 @@ struct CopiedAxis {
     Int size, from, to;
 };
 
-// Whether x has all elements offset + sum of index * stride. In this order of checks no product overflows.
-LAMELLA_INLINE bool elements_within(const Int* shape, Int rank, Labels strides, Int offset, Int size) {
+// Whether x has all elements offset + sum of index * stride. In this order of checks no product overflows. Functions that do
+// not depend on the element type are not inlined, because the kernels of both types need them twice.
+[[gnu::noinline]] bool elements_within(const Int* shape, Int rank, Labels strides, Int offset, Int size) {
     Int first = offset, last = offset;
     for (Int i = 0; i < rank; ++i) {
         const Int stride = strides.data[i], steps = shape[i] - 1;
@@ -34,7 +35,7 @@ struct CopyPlan {
     int count = 0;  // of the others
     Int block_outer, block_inner, blocks_outer, blocks_inner, blocks;
 
-    LAMELLA_INLINE CopyPlan(const Int* shape, Int rank, Labels strides) {
+    [[gnu::noinline]] CopyPlan(const Int* shape, Int rank, Labels strides) {
         CopiedAxis axes[kMaxRank];
         int n = 0;
         for (Int i = 0; i < rank; ++i) {
@@ -71,7 +72,7 @@ struct CopyPlan {
     LAMELLA_INLINE bool transposed() const { return inner.from != 1 && outer.from == 1; }
 
     // The sizes of the block with this number; from and to: where it begins in x and y.
-    LAMELLA_INLINE void find(Int block, Int& rows, Int& columns, Int& from, Int& to) const {
+    [[gnu::noinline]] void find(Int block, Int& rows, Int& columns, Int& from, Int& to) const {
         const Int column = block % blocks_inner * block_inner;
         block /= blocks_inner;
         const Int row = block % blocks_outer * block_outer;
@@ -89,33 +90,47 @@ struct CopyPlan {
     }
 };
 
+// y = v, or with kAdd before + v, where `before` has y's order.
+template <bool kAdd, class T>
+LAMELLA_INLINE void put(T* y, const T* before, Vec<T> v, Int part) {
+    if constexpr (kAdd) store(y, load(before, part) + v, part);
+    else store(y, v, part);
+}
+
+template <bool kAdd, class T>
+LAMELLA_INLINE void put(T* y, const T* before, T v) {
+    if constexpr (kAdd) *y = *before + v;
+    else *y = v;
+}
+
 // y[r * to + c] = x[c * from + r], where y has `rows` rows of `columns` elements, at most kLanes each.
-template <class T>
-LAMELLA_INLINE void transpose_square(const T* x, Int from, T* y, Int to, int rows, int columns) {
+template <bool kAdd, class T>
+LAMELLA_INLINE void transpose_square(const T* x, Int from, const T* before, T* y, Int to, int rows, int columns) {
     Vec<T> square[kLanes<T>];
     if (rows == kLanes<T> && columns == kLanes<T>) {
         for (int i = 0; i < kLanes<T>; ++i) square[i] = load(x + i * from);
         transpose<T>(square);
-        for (int i = 0; i < kLanes<T>; ++i) store(y + i * to, square[i]);
+        for (int i = 0; i < kLanes<T>; ++i) put<kAdd>(y + i * to, before + i * to, square[i], 0);
         return;
     }
     for (int i = 0; i < kLanes<T>; ++i) square[i] = i < columns ? load(x + i * from, rows % kLanes<T>) : Vec<T>{};
     transpose<T>(square);
-    for (int i = 0; i < rows; ++i) store(y + i * to, square[i], columns % kLanes<T>);
+    for (int i = 0; i < rows; ++i) put<kAdd>(y + i * to, before + i * to, square[i], columns % kLanes<T>);
 }
 
-template <class T>
-void copy_transposed(const T* x, Int from, T* y, Int to, Int rows, Int columns) {
+template <bool kAdd, class T>
+void transpose_block(const T* x, Int from, const T* before, T* y, Int to, Int rows, Int columns) {
     for (Int r = 0; r < rows; r += kLanes<T>) {
         for (Int c = 0; c < columns; c += kLanes<T>) {
-            transpose_square(x + c * from + r, from, y + r * to + c, to, static_cast<int>(smaller(kLanes<T>, rows - r)),
-                             static_cast<int>(smaller(kLanes<T>, columns - c)));
+            const int height = static_cast<int>(smaller(kLanes<T>, rows - r)),
+                      width = static_cast<int>(smaller(kLanes<T>, columns - c));
+            transpose_square<kAdd>(x + c * from + r, from, before + r * to + c, y + r * to + c, to, height, width);
         }
     }
 }
 
-template <class T>
-Status strided_copy(In<T> x, Int offset, Labels strides, Out<T> y) {
+template <bool kAdd, class T>
+Status for_strided(In<T> x, Int offset, Labels strides, const T* before, Out<T> y) {
     LAMELLA_REQUIRE(strides.size == y.rank);
     if (y.size == 0) return nullptr;
     LAMELLA_REQUIRE(elements_within(y.shape, y.rank, strides, offset, x.size));
@@ -127,19 +142,34 @@ Status strided_copy(In<T> x, Int offset, Labels strides, Out<T> y) {
             Int rows, columns, from = offset, to = 0;
             plan.find(block, rows, columns, from, to);
             if (transposed) {
-                copy_transposed(x.data + from, plan.inner.from, y.data + to, plan.outer.to, rows, columns);
+                transpose_block<kAdd>(x.data + from, plan.inner.from, before + to, y.data + to, plan.outer.to, rows, columns);
                 continue;
             }
             for (Int r = 0; r < rows; ++r) {
-                const T* const source = x.data + from + r * plan.outer.from;
+                const T *const source = x.data + from + r * plan.outer.from, *const old = before + to + r * plan.outer.to;
                 T* const row = y.data + to + r * plan.outer.to;
-                if (rows_are_contiguous) copy(source, row, columns);
-                else
-                    for (Int c = 0; c < columns; ++c) row[c] = source[c * plan.inner.from];
+                if (rows_are_contiguous) {
+                    for_vectors<T>(0, columns,
+                                   [=](Int c, Int part) { put<kAdd>(row + c, old + c, load(source + c, part), part); });
+                } else {
+                    for (Int c = 0; c < columns; ++c) put<kAdd>(row + c, old + c, source[c * plan.inner.from]);
+                }
             }
         }
     });
     return nullptr;
+}
+
+template <class T>
+Status strided_copy(In<T> x, Int offset, Labels strides, Out<T> y) {
+    return for_strided<false>(x, offset, strides, y.data, y);
+}
+
+template <class T>
+Status strided_add(In<T> x, Int offset, Labels strides, In<T> before, Out<T> y) {
+    LAMELLA_REQUIRE(same_shape(before, y));
+    LAMELLA_REQUIRE(y.size == 0 || y.data != x.data);
+    return for_strided<true>(x, offset, strides, before.data, y);
 }
 
 }  // namespace

@@ -485,6 +485,7 @@ def augment_images(
     brightness: NDArray[np.float64],
     white: float,
     standard: _Standardization,
+def strided_add(x: _Floats, offset: int, strides: NDArray[np.int64], before: _Floats, y: _Floats, /) -> None: ...
     y: _Floats,
     /,
 ) -> None: ...
