@@ -132,6 +132,7 @@ def calls(dtype):
     yield "concatenate", ([a(3, 7, 900), a(3, 5000), a(3, 1)], 3, a(3, 11_301))
     yield "prelu_forward", (a(*rows) - 0.5, a(COLUMNS), a(*rows))
     yield "prelu_backward", (a(*rows) - 0.5, a(COLUMNS), a(*rows), a(*rows), a(COLUMNS))
+    yield "batch_norm_relu_inference", (a(*rows), a(c), a(c), a(c), a(c), 1e-3, 0.5, a(*rows))
     yield "measure_stream", tuple(a(40_001) for _ in range(4))
     yield "measure_fma", (10, a(4))
     yield "measure_region", (3, 4)

@@ -63,6 +63,11 @@ def test_the_fused_relu_has_the_bits_of_two_kernels(target, dtype, top):
             _kernels.batch_norm_relu_backward(x, dy, gamma, beta, mean, variance, EPS, top, *gradients)
             for got, wanted in zip((got_y, got_mean, got_variance, *gradients), (z, mean, variance, dx, dgamma, dbeta)):
                 np.testing.assert_array_equal(got, wanted)
+            variance = np.abs(dy[0])  # given statistics
+            _kernels.batch_norm_inference(x, gamma, beta, dy[0], variance, EPS, y)
+            _kernels.relu_forward(y, 0.0, top, 0.0, z)
+            _kernels.batch_norm_relu_inference(x, gamma, beta, dy[0], variance, EPS, top, got_y)
+            np.testing.assert_array_equal(got_y, z)
 
 
 @dtypes

@@ -61,6 +61,7 @@ CASES = {op: [((a(3, 4),), {})] for op in ops.__all__} | {
         ((a(2, 3, 4, 5), None, None), {"epsilon": 1e-3}),
     ],
     "batch_norm_inference": [],  # below
+    "batch_norm_relu_inference": [],
     "binary_crossentropy": [
         ((a(3, 4, low=0.1, high=0.9), a(3, 4, seed=1, low=0, high=1)), {}),
         ((a(3, 4), a(3, 4, seed=1, low=0, high=1)), {"from_logits": True}),
@@ -240,6 +241,11 @@ def test_gradient_of_batch_norm_with_given_statistics():
         lambda x, g, b: ops.batch_norm_inference(x, g, b, mean, variance, epsilon=1e-3), a(2, 3, 5), a(5, seed=1), a(5, seed=2)
     )
     check(lambda x: ops.batch_norm_inference(x, None, None, mean, variance, epsilon=1e-3), a(4, 5))
+    for top in (None, 0.8):
+        check(
+            lambda x, g, b: ops.batch_norm_relu_inference(x, g, b, mean, variance, epsilon=1e-3, max_value=top),
+            *(a(2, 3, 5), a(5, seed=1), a(5, seed=2)),
+        )
 
 
 RECURRENT = {"lstm": (4, 2), "gru": (3, 1), "simple_rnn": (1, 1)}  # gates, states

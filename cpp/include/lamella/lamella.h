@@ -735,6 +735,14 @@ LAMELLA_API lamella_status lamella_batch_norm_inference_f64(const lamella_f64* x
 // kernels know, arrays that backward reads: the gates [N, T, gates*U], previous (h before each step) and the other arrays
 // [N, T, U]. Each may be absent.
 // Backward: doutputs and the gradients dh, dc of the states may be absent. dgates is the gradient of the gates' sums. An array
+// The same followed by relu_forward with this max_value.
+// Writes y.
+LAMELLA_API lamella_status lamella_batch_norm_relu_inference_f32(const lamella_f32* x, const lamella_f32* gamma,
+        const lamella_f32* beta, const lamella_f32* mean, const lamella_f32* var, double eps, double max_value,
+        const lamella_f32* y);
+LAMELLA_API lamella_status lamella_batch_norm_relu_inference_f64(const lamella_f64* x, const lamella_f64* gamma,
+        const lamella_f64* beta, const lamella_f64* mean, const lamella_f64* var, double eps, double max_value,
+        const lamella_f64* y);
 // that is written in place must be neither previous nor doutputs.
 // LSTM, gates i f g o: c' = f c + i g, h' = o act(c'); cells is c before each step.
 // Writes gates, previous, cells, outputs, h, c.

@@ -36,9 +36,14 @@ struct Normalized {
         for (Int i = columns; i < width; ++i) to[i] = to[i - columns];
     }
 
+    // parameter[k][i] = values[i % columns]. It is not inlined, nor is set_line, because most kernels call them.
+    [[gnu::noinline]] void set_values(int k, const T* values) const {
+        set(k, [&](Int c) { return values[c]; });
+    }
+
     // Parameters k and k + 1: slope and offset of y = (x - mean) * slope + offset. The formula is only here, so that all
     // kernels round in the same way.
-    void set_line(int k, In<T> gamma, In<T> beta, const T* var, Real eps) const {
+    [[gnu::noinline]] void set_line(int k, In<T> gamma, In<T> beta, const T* var, Real eps) const {
         set(k, [&](Int c) { return T((gamma.size > 0 ? gamma.data[c] : 1) / __builtin_sqrt(var[c] + eps)); });
         set(k + 1, [&](Int c) { return beta.size > 0 ? beta.data[c] : T(0); });
     }
@@ -146,7 +151,7 @@ Status normalize_batch(In<T> x, In<T> gamma, In<T> beta, Real eps, const Followe
         mean.data[c] = T(n.parameter[c] + shifted);
         var.data[c] = spread > 0 ? T(spread) : spread == spread ? T(0) : T(spread);
     }
-    n.set(0, [&](Int c) { return mean.data[c]; });
+    n.set_values(0, mean.data);
     n.set_line(1, gamma, beta, var.data, eps);
     normalize(n, x.data, follower, y.data);
     return nullptr;
@@ -162,8 +167,8 @@ Status batch_norm_relu_forward(In<T> x, In<T> gamma, In<T> beta, Real eps, Real 
     return normalize_batch(x, gamma, beta, eps, Relu<T>{T(max_value)}, y, mean, var);
 }
 
-template <class T>
-Status batch_norm_inference(In<T> x, In<T> gamma, In<T> beta, In<T> mean, In<T> var, Real eps, Out<T> y) {
+template <class T, class Follower>
+Status normalize_by(In<T> x, In<T> gamma, In<T> beta, In<T> mean, In<T> var, Real eps, const Follower& follower, Out<T> y) {
     LAMELLA_REQUIRE(x.rank == 2);
     LAMELLA_REQUIRE(same_shape(x, y));
     LAMELLA_REQUIRE(mean.size == x.shape[1] && var.size == x.shape[1]);
@@ -172,10 +177,20 @@ Status batch_norm_inference(In<T> x, In<T> gamma, In<T> beta, In<T> mean, In<T> 
     if (x.size == 0) return nullptr;
     const Normalized<T> n(x);
     if (!n.own) return kOutOfMemory;
-    n.set(0, [&](Int c) { return mean.data[c]; });
+    n.set_values(0, mean.data);
     n.set_line(1, gamma, beta, var.data, eps);
-    normalize(n, x.data, Nothing<T>(), y.data);
+    normalize(n, x.data, follower, y.data);
     return nullptr;
+}
+
+template <class T>
+Status batch_norm_inference(In<T> x, In<T> gamma, In<T> beta, In<T> mean, In<T> var, Real eps, Out<T> y) {
+    return normalize_by(x, gamma, beta, mean, var, eps, Nothing<T>(), y);
+}
+
+template <class T>
+Status batch_norm_relu_inference(In<T> x, In<T> gamma, In<T> beta, In<T> mean, In<T> var, Real eps, Real max_value, Out<T> y) {
+    return normalize_by(x, gamma, beta, mean, var, eps, Relu<T>{T(max_value)}, y);
 }
 
 // With s = 1/sqrt(var + eps) and x^ = (x - mean) s: dgamma = sum(dy x^), dbeta = sum(dy),
@@ -197,7 +212,7 @@ Status differentiate_batch(In<T> x, In<T> dy, In<T> gamma, In<T> beta, In<T> mea
     }
     const Normalized<T> n(x);
     if (!n.own) return kOutOfMemory;
-    n.set(0, [&](Int c) { return mean.data[c]; });
+    n.set_values(0, mean.data);
     if constexpr (Follower::kReadsLine) n.set_line(4, gamma, beta, var.data, eps);
     const T *forward_slope = n.parameter + 4 * n.width, *forward_offset = forward_slope + n.width;
     const auto add = [&](Int at, Int i, Int part, Vec<T>(&sum)[2]) {

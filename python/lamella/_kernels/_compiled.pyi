@@ -361,6 +361,17 @@ def batch_norm_inference(
     /,
 ) -> None: ...
 def lstm_forward(
+def batch_norm_relu_inference(
+    x: _Floats,
+    gamma: _Floats,
+    beta: _Floats,
+    mean: _Floats,
+    var: _Floats,
+    eps: float,
+    max_value: float,
+    y: _Floats,
+    /,
+) -> None: ...
     x: _Floats,
     layer: _RecurrentLayer,
     activation: int,

@@ -132,20 +132,76 @@ def batch_norm_inference(
     Raises:
         ValueError: x has less than two axes.
     """
-    rows = _rows(x, "batch_norm_inference")
-    absent = np.empty(0, x.dtype)
+    return _normalize_by(x, gamma, beta, mean, variance, epsilon, "batch_norm_inference")
+
+
+@differentiable
+def batch_norm_relu_inference(
+    x: Array,
+    gamma: Array | None,
+    beta: Array | None,
+    mean: Array,
+    variance: Array,
+    *,
+    epsilon: float,
+    max_value: float | None = None,
+) -> tuple[Array, Backward]:
+    """`relu` of `batch_norm_inference`, with the same bits, in one pass over x.
+
+    Args:
+        x: float [..., C].
+        gamma: [C]; None is 1.
+        beta: [C]; None is 0.
+        mean: [C].
+        variance: [C].
+        epsilon: Added to the variance.
+        max_value: As in `relu`.
+
+    Returns:
+        [..., C].
+
+    Raises:
+        ValueError: x has less than two axes.
+    """
+    top = np.inf if max_value is None else max_value
+    return _normalize_by(x, gamma, beta, mean, variance, epsilon, "batch_norm_relu_inference", top)
+
+
+def _normalize_by(
+    x: Array,
+    gamma: Array | None,
+    beta: Array | None,
+    mean: Array,
+    variance: Array,
+    epsilon: float,
+    who: str,
+    top: float | None = None,
+) -> tuple[Array, Backward]:
+    """batch_norm_inference. If `top` is given, a relu with this max_value follows."""
+    rows, none = _rows(x, who), np.empty(0, x.dtype)
+    scale, offset = none if gamma is None else gamma, none if beta is None else beta
     y = empty_like(rows)
-    _kernels.batch_norm_inference(
-        rows, absent if gamma is None else gamma, absent if beta is None else beta, mean, variance, epsilon, y
-    )
+    if top is None:
+        _kernels.batch_norm_inference(rows, scale, offset, mean, variance, epsilon, y)
+    else:
+        _kernels.batch_norm_relu_inference(rows, scale, offset, mean, variance, epsilon, top, y)
     before = x.shape
 
     def backward(dy: Array, need: tuple[bool, ...]) -> Gradients:
-        inverse = (1 / np.sqrt(variance + rows.dtype.type(epsilon))).astype(rows.dtype, copy=False)
-        flat = dy.reshape(rows.shape)
-        dx = flat * (inverse if gamma is None else inverse * gamma) if need[0] else None
-        dgamma = (flat * (rows - mean)).sum(axis=0) * inverse if need[1] else None
-        dbeta = flat.sum(axis=0) if need[2] else None
+        slope = contiguous(dy).reshape(rows.shape)
+        if top is not None:
+            slope, given = empty_like(rows), slope
+            _kernels.relu_backward(y, given, 0.0, top, 0.0, slope)
+        dx = dgamma = dbeta = None
+        if need[0]:
+            dx = empty_like(rows)  # y is linear in x, with slope gamma / sqrt(variance + epsilon)
+            _kernels.batch_norm_inference(slope, scale, none, np.zeros_like(mean), variance, epsilon, dx)
+        if need[1]:
+            inverse = (1 / np.sqrt(variance + rows.dtype.type(epsilon))).astype(rows.dtype, copy=False)
+            dgamma = (slope * (rows - mean)).sum(axis=0) * inverse
+        if need[2]:
+            dbeta = empty_like(mean)
+            _kernels.sum_columns(slope, dbeta)
         return None if dx is None else dx.reshape(before), dgamma, dbeta, None, None
 
     return y.reshape(before), backward

@@ -22,7 +22,7 @@ from lamella.layers.advanced_activations import ReLU
 from lamella.layers.arguments import KernelLayer
 from lamella.layers.core.activation import Activation
 from lamella.layers.keras1 import keras1_names
-from lamella.ops import batch_norm, batch_norm_inference, batch_norm_relu, transpose
+from lamella.ops import batch_norm, batch_norm_inference, batch_norm_relu, batch_norm_relu_inference, transpose
 from lamella.ops.arrays import moving_average
 
 
@@ -124,15 +124,14 @@ class BatchNormalization(KernelLayer, self_contained=True):
     def _call_before(self, follower: Layer, frozen: bool, inputs: Value, training: bool | None = None) -> Value:
         # Asked at each call, as attributes of layers may change.
         relu = _relu_of(follower)
-        if (
-            relu is None
-            or frozen
-            or not self.trainable
-            or self._swap is not None
-            or not (current.training if training is None else training)
-        ):
-            return follower.call(self._call(inputs, training, frozen=frozen or not self.trainable))
-        return self._train(inputs, functools.partial(batch_norm_relu, max_value=relu[0]))
+        if training is None:
+            training = current.training
+        frozen = frozen or not self.trainable
+        if relu is None or self._swap is not None or (training and frozen and config.legacy_frozen_batch_norm()):
+            return follower.call(self._call(inputs, training, frozen=frozen))
+        if training and not frozen:
+            return self._train(inputs, functools.partial(batch_norm_relu, max_value=relu[0]))
+        return self._by_moving_averages(inputs, functools.partial(batch_norm_relu_inference, max_value=relu[0]))
 
     def _call(self, inputs: Value, training: bool | None, *, frozen: bool) -> Value:
         if training is None:
@@ -143,10 +142,11 @@ class BatchNormalization(KernelLayer, self_contained=True):
         elif training and config.legacy_frozen_batch_norm():
             y = batch_norm(x, self.gamma, self.beta, epsilon=self.epsilon)
         else:
-            y = batch_norm_inference(
-                x, self.gamma, self.beta, self.moving_mean.value, self.moving_variance.value, epsilon=self.epsilon
-            )
+            y = self._by_moving_averages(x, batch_norm_inference)
         return y if self._swap is None else transpose(y, axes=self._swap)
+
+    def _by_moving_averages(self, x: Value, op: Callable[..., Value]) -> Value:
+        return op(x, self.gamma, self.beta, self.moving_mean.value, self.moving_variance.value, epsilon=self.epsilon)
 
     def _train(self, x: Value, op: Callable[..., Value] = batch_norm) -> Value:
         statistics: dict[str, Any] = {}

@@ -49,9 +49,7 @@ def _batch_norm(call: Call, dy: Value) -> list[Value | None]:
 
 
 def _batch_norm_relu(call: Call, dy: Value) -> list[Value | None]:
-    y, top = array_of(call.y), call.config.get("max_value")
-    passes = (y > 0) & (y < (np.inf if top is None else top))
-    return _batch_norm(call, math.multiply(dy, passes.astype(y.dtype)))
+    return _batch_norm(call, _before_relu(call, dy))
 
 
 def _batch_norm_inference(call: Call, dy: Value) -> list[Value | None]:
@@ -65,6 +63,17 @@ def _batch_norm_inference(call: Call, dy: Value) -> list[Value | None]:
         None,
         None,
     ]
+
+
+def _batch_norm_relu_inference(call: Call, dy: Value) -> list[Value | None]:
+    return _batch_norm_inference(call, _before_relu(call, dy))
+
+
+def _before_relu(call: Call, dy: Value) -> Value:
+    """The gradient of what the relu of an op gets."""
+    y, top = array_of(call.y), call.config.get("max_value")
+    passes = (y > 0) & (y < (np.inf if top is None else top))
+    return math.multiply(dy, passes.astype(y.dtype))
 
 
 def _concatenated(call: Call, dy: Value) -> list[Value | None]:
@@ -88,6 +97,7 @@ RULES.update(
         norm.batch_norm: _batch_norm,
         norm.batch_norm_relu: _batch_norm_relu,
         norm.batch_norm_inference: _batch_norm_inference,
+        norm.batch_norm_relu_inference: _batch_norm_relu_inference,
         shape.concatenate: _concatenated,
     }
 )
