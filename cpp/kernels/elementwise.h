@@ -1,6 +1,7 @@
 // Functions of elements and of rows; sums.
 #pragma once
 #include "kernels/elementwise/activation.inl.h"
+#include "kernels/elementwise/arithmetic.inl.h"
 #include "kernels/elementwise/dropout.inl.h"
 #include "kernels/elementwise/prelu.inl.h"
 #include "kernels/elementwise/reduce.inl.h"

@@ -133,6 +133,7 @@ def calls(dtype):
     yield "prelu_forward", (a(*rows) - 0.5, a(COLUMNS), a(*rows))
     yield "prelu_backward", (a(*rows) - 0.5, a(COLUMNS), a(*rows), a(*rows), a(COLUMNS))
     yield "batch_norm_relu_inference", (a(*rows), a(c), a(c), a(c), a(c), 1e-3, 0.5, a(*rows))
+    yield "arithmetic", (a(*rows), a(1, COLUMNS), 5, a(*rows))
     yield "measure_stream", tuple(a(40_001) for _ in range(4))
     yield "measure_fma", (10, a(4))
     yield "measure_region", (3, 4)

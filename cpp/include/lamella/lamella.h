@@ -329,6 +329,13 @@ LAMELLA_API lamella_status lamella_exp_forward_f64(const lamella_f64* x, const l
 // Writes y; in place: y.
 LAMELLA_API lamella_status lamella_log_forward_f32(const lamella_f32* x, const lamella_f32* y);
 LAMELLA_API lamella_status lamella_log_forward_f64(const lamella_f64* x, const lamella_f64* y);
+// --- arithmetic: a, y [R, C]; b [R, C], [1, C], [R, 1] or [1, 1]. operation: 0 a + b, 1 a - b, 2 b - a, 3 a * b, 4 a / b,
+// 5 b / a --------------------------------
+// Writes y; in place: y.
+LAMELLA_API lamella_status lamella_arithmetic_f32(const lamella_f32* a, const lamella_f32* b, int64_t operation,
+        const lamella_f32* y);
+LAMELLA_API lamella_status lamella_arithmetic_f64(const lamella_f64* a, const lamella_f64* b, int64_t operation,
+        const lamella_f64* y);
 // --- rows: x [R, C], each row separately. Here and in the losses R may be any number of axes --------------
 // softmax over C. NaN, and a row in which all elements are -inf, give NaN.
 // Writes y; in place: y.
@@ -728,13 +735,6 @@ LAMELLA_API lamella_status lamella_batch_norm_inference_f32(const lamella_f32* x
         const lamella_f32* beta, const lamella_f32* mean, const lamella_f32* var, double eps, const lamella_f32* y);
 LAMELLA_API lamella_status lamella_batch_norm_inference_f64(const lamella_f64* x, const lamella_f64* gamma,
         const lamella_f64* beta, const lamella_f64* mean, const lamella_f64* var, double eps, const lamella_f64* y);
-
-// --- recurrent layers: x [N, T, F], U units; RecurrentLayer and RecurrentGradients are in table/bundles.def. The bias has
-// gates*U numbers, or is absent. States h0, c0 ... [N, U]. Activations: 0 linear, 1 relu, 2 tanh, 3 sigmoid, 4 hard_sigmoid.
-// outputs [N, T, U], or [N, 1, U] for the last one, in the order of computation. Forward also writes, in an order that only the
-// kernels know, arrays that backward reads: the gates [N, T, gates*U], previous (h before each step) and the other arrays
-// [N, T, U]. Each may be absent.
-// Backward: doutputs and the gradients dh, dc of the states may be absent. dgates is the gradient of the gates' sums. An array
 // The same followed by relu_forward with this max_value.
 // Writes y.
 LAMELLA_API lamella_status lamella_batch_norm_relu_inference_f32(const lamella_f32* x, const lamella_f32* gamma,
@@ -743,6 +743,13 @@ LAMELLA_API lamella_status lamella_batch_norm_relu_inference_f32(const lamella_f
 LAMELLA_API lamella_status lamella_batch_norm_relu_inference_f64(const lamella_f64* x, const lamella_f64* gamma,
         const lamella_f64* beta, const lamella_f64* mean, const lamella_f64* var, double eps, double max_value,
         const lamella_f64* y);
+
+// --- recurrent layers: x [N, T, F], U units; RecurrentLayer and RecurrentGradients are in table/bundles.def. The bias has
+// gates*U numbers, or is absent. States h0, c0 ... [N, U]. Activations: 0 linear, 1 relu, 2 tanh, 3 sigmoid, 4 hard_sigmoid.
+// outputs [N, T, U], or [N, 1, U] for the last one, in the order of computation. Forward also writes, in an order that only the
+// kernels know, arrays that backward reads: the gates [N, T, gates*U], previous (h before each step) and the other arrays
+// [N, T, U]. Each may be absent.
+// Backward: doutputs and the gradients dh, dc of the states may be absent. dgates is the gradient of the gates' sums. An array
 // that is written in place must be neither previous nor doutputs.
 // LSTM, gates i f g o: c' = f c + i g, h' = o act(c'); cells is c before each step.
 // Writes gates, previous, cells, outputs, h, c.
@@ -833,6 +840,12 @@ LAMELLA_API lamella_status lamella_strided_copy_f32(const lamella_f32* x, int64_
         const lamella_f32* y);
 LAMELLA_API lamella_status lamella_strided_copy_f64(const lamella_f64* x, int64_t offset, const lamella_i64* strides,
         const lamella_f64* y);
+// y is `before` plus these elements. y may be before, not x.
+// Writes y; in place: y.
+LAMELLA_API lamella_status lamella_strided_add_f32(const lamella_f32* x, int64_t offset, const lamella_i64* strides,
+        const lamella_f32* before, const lamella_f32* y);
+LAMELLA_API lamella_status lamella_strided_add_f64(const lamella_f64* x, int64_t offset, const lamella_i64* strides,
+        const lamella_f64* before, const lamella_f64* y);
 // y [rows, C] is the arrays xs, each [rows, its own columns], side by side; all of any shape with these elements.
 // Writes y.
 LAMELLA_API lamella_status lamella_concatenate_f32(const lamella_f32_list* xs, int64_t rows, const lamella_f32* y);
@@ -848,12 +861,6 @@ LAMELLA_API lamella_status lamella_concatenate_f64(const lamella_f64_list* xs, i
 //   brightness [N]: v * factor, at most `white`; a v above `white` does not increase.
 //   standard: Standardization of table/bundles.def.
 // Order 3 is computed in float64; positions are computed in float64 for every order.
-// y is `before` plus these elements. y may be before, not x.
-// Writes y; in place: y.
-LAMELLA_API lamella_status lamella_strided_add_f32(const lamella_f32* x, int64_t offset, const lamella_i64* strides,
-        const lamella_f32* before, const lamella_f32* y);
-LAMELLA_API lamella_status lamella_strided_add_f64(const lamella_f64* x, int64_t offset, const lamella_i64* strides,
-        const lamella_f64* before, const lamella_f64* y);
 // Writes y.
 LAMELLA_API lamella_status lamella_augment_images_f32(const lamella_f32_list* x, const lamella_f64* matrices, int64_t order,
         int64_t fill, double cval, const lamella_f64* shifts, const lamella_u8* flips, const lamella_f64* brightness,

@@ -29,7 +29,7 @@ from lamella.ops.scan import *  # noqa: F403
 from lamella.ops.shape import *  # noqa: F403
 
 # The star imports also bring what these modules import. Functions of the following modules are not ops.
-_SHARED = ("arrays", "ctc_paths", "tape", "targets")
+_SHARED = ("arrays", "broadcast", "ctc_paths", "tape", "targets")
 
 
 def _is_op(value: object) -> bool:

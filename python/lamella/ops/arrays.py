@@ -97,15 +97,6 @@ def constant_like(value: float, x: Value) -> Array:
     return np.asarray(value, x.dtype)
 
 
-def unbroadcast(dy: Array, x: Array) -> Array:
-    """dy summed over the axes along which x was broadcast, in x's dtype and shape."""
-    if dy.shape != x.shape:
-        dy = dy.sum(axis=tuple(range(dy.ndim - x.ndim)))
-        stretched = tuple(i for i, length in enumerate(x.shape) if length == 1 and dy.shape[i] != 1)
-        dy = dy.sum(axis=stretched, keepdims=True) if stretched else dy
-    return np.asarray(dy, x.dtype)
-
-
 def relu_gradient(y: Array, dy: Array) -> Array:
     """dy where the output y of a fused relu is positive, 0 elsewhere."""
     dx = in_place_of(dy)

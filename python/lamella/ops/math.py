@@ -1,7 +1,8 @@
-"""Broadcasting arithmetic in NumPy, for the backend's functions and the operators of tensors."""
+"""Broadcasting arithmetic, for the backend's functions and the operators of tensors."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 import numpy as np
@@ -11,7 +12,8 @@ from lamella.core.config import floatx
 from lamella.core.shapes import count
 from lamella.core.types import Array
 from lamella.ops.activations import exponential
-from lamella.ops.arrays import contiguous, empty_like, unbroadcast
+from lamella.ops.arrays import contiguous, empty_like
+from lamella.ops.broadcast import elementwise, unbroadcast
 from lamella.ops.tape import Backward, Gradients, Tensor, differentiable
 
 exp = exponential
@@ -40,7 +42,7 @@ def add(*xs: Array) -> tuple[Array, Backward]:
     xs = _agree(xs)
     y = xs[0]
     for x in xs[1:]:
-        y = y + x
+        y = elementwise(np.add, y, x)
     return np.asarray(y), lambda dy, need: tuple(unbroadcast(dy, x) if n else None for x, n in zip(xs, need))
 
 
@@ -76,9 +78,20 @@ def _binary(
     return differentiable(op)
 
 
-subtract = _binary("subtract", "a - b", np.subtract, lambda a, b, y, dy: dy, lambda a, b, y, dy: -dy)
-multiply = _binary("multiply", "a * b", np.multiply, lambda a, b, y, dy: dy * b, lambda a, b, y, dy: dy * a)
-divide = _binary("divide", "a / b", np.true_divide, lambda a, b, y, dy: dy / b, lambda a, b, y, dy: -dy * y / b)
+_difference, _product_of = functools.partial(elementwise, np.subtract), functools.partial(elementwise, np.multiply)
+_quotient = functools.partial(elementwise, np.true_divide)
+
+subtract = _binary("subtract", "a - b", _difference, lambda a, b, y, dy: dy, lambda a, b, y, dy: -dy)
+multiply = _binary(
+    "multiply", "a * b", _product_of, lambda a, b, y, dy: _product_of(dy, b), lambda a, b, y, dy: _product_of(dy, a)
+)
+divide = _binary(
+    "divide",
+    "a / b",
+    _quotient,
+    lambda a, b, y, dy: _quotient(dy, b),
+    lambda a, b, y, dy: -_quotient(_product_of(dy, y), b),
+)
 mod = _binary("mod", "a - b * floor(a / b)", np.mod, lambda a, b, y, dy: dy, lambda a, b, y, dy: -dy * np.floor_divide(a, b))
 # If a == b, a gets the gradient, as in TensorFlow.
 maximum = _binary("maximum", "max(a, b)", np.maximum, lambda a, b, y, dy: dy * (a >= b), lambda a, b, y, dy: dy * ~(a >= b))
@@ -163,7 +176,7 @@ def sign(x: Array) -> tuple[Array, Backward]:
 @differentiable
 def square(x: Array) -> tuple[Array, Backward]:
     """x * x, elementwise."""
-    return np.asarray(np.square(x)), lambda dy, need: (dy * (2 * x),)
+    return np.asarray(np.square(x)), lambda dy, need: (_product_of(dy, 2 * x),)
 
 
 @differentiable

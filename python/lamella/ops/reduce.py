@@ -1,4 +1,4 @@
-"""Reductions: over all elements by our kernels (with the same bits for any number of threads), over axes by NumPy."""
+"""Reductions: of all elements, and of large arrays along their first or last axes, by our kernels; others by NumPy."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from lamella import _kernels
 from lamella.core.shapes import count
 from lamella.core.types import Array, Axes
 from lamella.ops.arrays import contiguous, empty_like, max_over_places
+from lamella.ops.broadcast import large_sum
 from lamella.ops.tape import Backward, Gradients, differentiable
 
 
@@ -35,6 +36,14 @@ def _spread(y: Array, shape: tuple[int, ...], axis: Axes, keepdims: bool) -> Arr
     return np.broadcast_to(y, shape)
 
 
+def _large_sum(x: Array, axis: Axes, keepdims: bool) -> Array | None:
+    axes = None if axis is None else [axis] if isinstance(axis, int) else list(axis)
+    if axes is None or not all(-x.ndim <= a < x.ndim for a in axes):
+        return None
+    total = large_sum(x, sorted(a % x.ndim for a in axes))
+    return None if total is None else total.reshape(_without(x.shape, axis, keepdims))
+
+
 @differentiable
 def sum(x: Array, *, axis: Axes = None, keepdims: bool = False) -> tuple[Array, Backward]:
     """The sum of x over `axis`, or over all elements; any shape. The dtype does not change, except that booleans are counted.
@@ -45,7 +54,8 @@ def sum(x: Array, *, axis: Axes = None, keepdims: bool = False) -> tuple[Array, 
         y = _total(x, _kernels.sum_all)
     else:
         kind = np.dtype(np.int64) if x.dtype.kind == "b" else x.dtype
-        y = np.asarray(x.sum(axis=_axes(axis), keepdims=keepdims, dtype=kind))
+        total = _large_sum(x, axis, keepdims)
+        y = np.asarray(x.sum(axis=_axes(axis), keepdims=keepdims, dtype=kind)) if total is None else total
     shape = x.shape
 
     def backward(dy: Array, need: tuple[bool, ...]) -> Gradients:
@@ -61,7 +71,8 @@ def mean(x: Array, *, axis: Axes = None, keepdims: bool = False) -> tuple[Array,
         y = _total(x, _kernels.sum_all)
         y /= x.size or np.nan
     else:
-        y = np.asarray(x.mean(axis=_axes(axis), keepdims=keepdims))
+        total = _large_sum(x, axis, keepdims)
+        y = np.asarray(x.mean(axis=_axes(axis), keepdims=keepdims)) if total is None else total / (x.size // total.size)
     shape, count = x.shape, x.size // (y.size or 1)
 
     def backward(dy: Array, need: tuple[bool, ...]) -> Gradients:

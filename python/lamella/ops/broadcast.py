@@ -1,0 +1,85 @@
+"""Functions of plain arrays that broadcast or sum along axes: large arrays by kernels on all threads; none is an op."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from lamella import _kernels
+from lamella.core.shapes import count
+from lamella.core.types import Array
+from lamella.ops.arrays import empty_like, is_of_last_axes
+
+# The numbers of cpp/table/elementwise.def, of functions of NumPy and of the same with swapped arguments.
+_OPERATIONS: dict[Callable[..., Array], tuple[int, int]] = {
+    np.add: (0, 0), np.subtract: (1, 2), np.multiply: (3, 3), np.true_divide: (4, 5),
+}  # fmt: skip
+# Elements of two chunks of a kernel. NumPy computes smaller arrays on one thread as fast.
+_LARGE = 1 << 15
+
+
+def _is_large(x: Array) -> bool:
+    return x.size >= _LARGE and x.dtype.char in "fd" and x.dtype.isnative and x.flags.c_contiguous
+
+
+def elementwise(function: Callable[[Array, Array], Array], a: Array, b: Array) -> Array:
+    """function(a, b), one of np.add, np.subtract, np.multiply and np.true_divide, broadcast."""
+    swapped = b.size > a.size
+    large, other = (b, a) if swapped else (a, b)
+    if not _is_large(large) or other.dtype != large.dtype or not other.flags.c_contiguous:
+        return np.asarray(function(a, b))
+    rows = _rows_and_columns(large.shape, other.shape)
+    if rows is None:
+        return np.asarray(function(a, b))
+    shape, own = rows
+    y = empty_like(large, tuple(large.shape))
+    _kernels.arithmetic(large.reshape(shape), other.reshape(own), _OPERATIONS[function][swapped], y.reshape(shape))
+    return y
+
+
+def _rows_and_columns(shape: Sequence[int], other: Sequence[int]) -> tuple[tuple[int, int], tuple[int, int]] | None:
+    """Two shapes as matrices [R, C] and [R or 1, C or 1] whose broadcast is that of the shapes, which is `shape`; else None."""
+    size, few = count(shape), count(other)
+    if len(other) > len(shape):
+        return None
+    if few == 1 or tuple(other) == tuple(shape):
+        return (1, size), (1, few)
+    if is_of_last_axes(other, shape):
+        return (size // few, few), (1, few)
+    if _is_of_first_axes(other, shape):
+        return (few, size // few), (few, 1)
+    return None
+
+
+def _is_of_first_axes(part: Sequence[int], shape: Sequence[int]) -> bool:
+    """Whether `part` has the sizes of the first axes of `shape`, and 1 for the others."""
+    own = list(part)
+    while own and own[-1] == 1:
+        own.pop()
+    return len(part) == len(shape) and own == list(shape[: len(own)])
+
+
+def large_sum(x: Array, axes: Sequence[int]) -> Array | None:
+    """The sum of a large array over its first or its last axes, without them; None: NumPy computes it. axes: counted from 0."""
+    n = len(axes)
+    first = list(axes) == list(range(n))
+    if not _is_large(x) or not 0 < n < x.ndim or not (first or list(axes) == list(range(x.ndim - n, x.ndim))):
+        return None
+    y = empty_like(x, tuple(x.shape[n:] if first else x.shape[:-n]))
+    if first:
+        _kernels.sum_columns(x.reshape(-1, y.size), y)
+    else:
+        _kernels.sum_rows(x.reshape(y.size, -1), y)
+    return y
+
+
+def unbroadcast(dy: Array, x: Array) -> Array:
+    """dy summed over the axes along which x was broadcast, in x's dtype and shape."""
+    if dy.shape != x.shape:
+        added = dy.ndim - x.ndim
+        stretched = [i + added for i, length in enumerate(x.shape) if length == 1 and dy.shape[i + added] != 1]
+        axes = (*range(added), *stretched)
+        total = large_sum(dy, axes)
+        dy = (dy.sum(axis=axes) if total is None else total).reshape(x.shape)
+    return np.asarray(dy, x.dtype)

@@ -1,0 +1,109 @@
+"""Arithmetic and sums of large arrays, which kernels compute, are those of NumPy."""
+
+import numpy as np
+import pytest
+
+from lamella import ops
+from lamella.ops.tape import Tape, value_of
+
+# (x, other): other is broadcast along the first axes, the last ones, all, none, or in a way that only NumPy computes.
+SHAPES = [
+    ((40, 30, 50), (50,)),
+    ((40, 30, 50), (30, 50)),
+    ((40, 30, 50), (1, 1, 50)),
+    ((40, 30, 50), (40, 30, 1)),
+    ((40, 30, 50), (40, 1, 1)),
+    ((40, 30, 50), ()),
+    ((40, 30, 50), (1, 1)),
+    ((40, 30, 50), (1, 1, 1, 1)),
+    ((40, 30, 50), (40, 30, 50)),
+    ((40, 30, 50), (40, 1, 50)),
+    ((40, 30, 50), (30, 1)),
+    ((50_000, 1), (1, 2)),
+    ((300, 1), (1, 300)),
+    ((50_000,), (2, 1)),
+    ((50_000, 1), (50_000, 1)),
+]
+
+
+@pytest.mark.parametrize("name", ["add", "subtract", "multiply", "divide"])
+@pytest.mark.parametrize("swapped", [False, True])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_arithmetic_and_its_gradients(name, swapped, dtype):
+    numpys = {"divide": np.true_divide}.get(name) or getattr(np, name)
+    for shapes in SHAPES:
+        rng = np.random.default_rng(len(shapes[1]))
+        a, b = (rng.uniform(0.5, 2, shape).astype(dtype) for shape in (shapes[::-1] if swapped else shapes))
+        for order in (lambda x: x, lambda x: x.T.copy().T):
+            with Tape() as tape:
+                y = getattr(ops, name)(tape.watch(order(a)), tape.watch(order(b)))
+            wanted = numpys(a, b)
+            assert y.dtype == dtype
+            np.testing.assert_array_equal(y.value, wanted)
+            dy = rng.standard_normal(wanted.shape).astype(dtype)
+            slopes = {
+                "add": lambda: (dy, dy),
+                "subtract": lambda: (dy, -dy),
+                "multiply": lambda: (dy * b, dy * a),
+                "divide": lambda: (dy / b, -dy * a / b / b),
+            }[name]()
+            for found, slope, x in zip(tape.gradients([(y, dy)]), slopes, (a, b), strict=True):
+                exact = slope.astype(float)
+                gone = exact.ndim - x.ndim
+                axes = tuple(i for i in range(exact.ndim) if i < gone or (x.shape[i - gone] == 1 and exact.shape[i] != 1))
+                total = exact.sum(axis=axes, keepdims=True).reshape(x.shape)
+                assert found.shape == x.shape and found.dtype == dtype
+                size = np.abs(exact).sum(axis=axes, keepdims=True).reshape(x.shape)
+                np.testing.assert_array_less(np.abs(found - total), 1e-5 * size + 1e-9)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2, -1, (0, 1), (1, 2), (2, 1), [-1], (0, 2), (0, 1, 2), None])
+@pytest.mark.parametrize("keepdims", [False, True])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_sums_and_means_along_axes(axis, keepdims, dtype):
+    x = np.random.default_rng(0).standard_normal((40, 30, 50)).astype(dtype)
+    for name in ("sum", "mean"):
+        y = value_of(getattr(ops, name)(x, axis=axis, keepdims=keepdims))
+        wanted = getattr(np, name)(x.astype(float), axis=tuple(axis) if isinstance(axis, list) else axis, keepdims=keepdims)
+        assert y.dtype == dtype and y.shape == wanted.shape
+        np.testing.assert_allclose(y, wanted, rtol=1e-5, atol=1e-3 if name == "sum" else 1e-6)
+
+
+def test_axes_that_do_not_exist_are_refused():
+    for axis in (3, -4, (0, 3)):
+        with pytest.raises(np.exceptions.AxisError):
+            ops.sum(np.ones((40, 30, 50)), axis=axis)
+    with pytest.raises(ValueError, match="duplicate"):
+        ops.sum(np.ones((40, 30, 50)), axis=(0, 0))
+
+
+@pytest.mark.parametrize("kind", ["slice", "whole", "transposed"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_gradients_of_an_array_that_is_read_twice_are_added(kind, dtype):
+    """One of the gradients is a slice, or transposed, and the other is not."""
+    rng = np.random.default_rng(3)
+    x, other = rng.standard_normal((9, 7, 11)).astype(dtype), rng.standard_normal((9, 7, 5)).astype(dtype)
+    for first in (True, False):
+        with Tape() as tape:
+            source = tape.watch(x)
+            shared = ops.tanh(source)
+            reads = [
+                lambda: ops.tanh(shared),
+                lambda: {
+                    "slice": lambda: ops.concatenate(other, shared, axis=2),
+                    "whole": lambda: ops.multiply(shared, 3),
+                    "transposed": lambda: ops.transpose(shared, axes=(2, 0, 1)),
+                }[kind](),
+            ]
+            found = [read() for read in (reads if first else reads[::-1])]
+        plain, moved = found if first else found[::-1]
+        dplain = rng.standard_normal(plain.shape).astype(dtype)
+        dmoved = rng.standard_normal(moved.shape).astype(dtype)
+        (dx,) = tape.gradients([(plain, dplain), (moved, dmoved)])
+        kept = dplain.copy(), dmoved.copy()
+        back = {"slice": lambda d: d[..., 5:], "whole": lambda d: 3 * d, "transposed": lambda d: d.transpose(1, 2, 0)}[kind]
+        y = np.tanh(x.astype(float))
+        wanted = (1 - y * y) * (dplain * (1 - np.tanh(y) ** 2) + back(dmoved))
+        np.testing.assert_allclose(dx, wanted, rtol=0, atol=1e-5 if dtype is np.float32 else 1e-13)
+        for given, before in zip((dplain, dmoved), kept, strict=True):
+            np.testing.assert_array_equal(given, before)
