@@ -20,7 +20,8 @@ def case(net: Net, plan: Plan) -> Case:
     if plan.torch:
         from bench.peers.torch_models import TorchTrainer
 
-        sides["torch channels_last"] = TorchTrainer(net, plan.threads, "float32", True)
+        if len(net.input) > 2:
+            sides["torch channels_last"] = TorchTrainer(net, plan.threads, "float32", True)
         sides["torch contiguous"] = TorchTrainer(net, plan.threads, "float32", False)
 
     def contender(name: str, side: Trainer) -> Contender:

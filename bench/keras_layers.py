@@ -18,7 +18,7 @@ def keras_layers(net: nets.Net, layers: Any, *, dropout: bool) -> Iterator[Any]:
         layers: The module that has the layers: lamella.layers or keras.layers.
         dropout: False leaves out the Dropout layers.
     """
-    for layer in net.layers:
+    for layer, (_, shape) in zip(net.layers, nets.walk(net)):
         if isinstance(layer, nets.Conv):
             activation = "linear" if layer.norm else "relu"
             yield layers.Conv2D(layer.filters, 3, padding=layer.padding, activation=activation)
@@ -33,7 +33,7 @@ def keras_layers(net: nets.Net, layers: Any, *, dropout: bool) -> Iterator[Any]:
         elif isinstance(layer, nets.Pool):
             yield layers.MaxPooling2D()
         elif isinstance(layer, nets.GlobalPool):
-            yield layers.GlobalAveragePooling2D()
+            yield layers.GlobalAveragePooling1D() if len(shape) == 2 else layers.GlobalAveragePooling2D()
         elif isinstance(layer, nets.Flatten):
             yield layers.Flatten()
         elif isinstance(layer, nets.Dense):
@@ -42,6 +42,14 @@ def keras_layers(net: nets.Net, layers: Any, *, dropout: bool) -> Iterator[Any]:
             yield layers.Embedding(layer.words, layer.units)
         elif isinstance(layer, nets.Lstm):
             yield layers.LSTM(layer.units, recurrent_activation="sigmoid")
+        elif isinstance(layer, nets.ConvLstm):
+            yield layers.ConvLSTM2D(
+                layer.filters, 3, padding="same", return_sequences=layer.sequences, recurrent_activation="sigmoid"
+            )
+        elif isinstance(layer, nets.Encoder):
+            from bench.encoder import EncoderBlock  # of lamella: only its suite `blocks` has this layer
+
+            yield EncoderBlock(layer.heads, layer.hidden)
         elif dropout:
             yield layers.Dropout(layer.rate)
     yield layers.Dense(net.classes, activation="softmax")

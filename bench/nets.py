@@ -33,7 +33,7 @@ class Pool:
 
 @dataclass(frozen=True)
 class GlobalPool:
-    """The mean over rows and columns."""
+    """The mean over rows and columns, or over the steps of a sequence."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,23 @@ class Lstm:
     units: int
 
 
-Layer: TypeAlias = Conv | Separable | Pool | GlobalPool | Flatten | Drop | Dense | Embed | Lstm
+@dataclass(frozen=True)
+class ConvLstm:
+    """ConvLSTM2D of 3x3 with sigmoid and tanh, padding "same"; all outputs or the last one."""
+
+    filters: int
+    sequences: bool = False
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """A block of a transformer's encoder: attention, sum, normalization; two dense layers with relu between, sum, normalization."""
+
+    heads: int
+    hidden: int
+
+
+Layer: TypeAlias = Conv | Separable | Pool | GlobalPool | Flatten | Drop | Dense | Embed | Lstm | ConvLstm | Encoder
 Shape: TypeAlias = tuple[int, ...]
 
 
@@ -132,7 +148,11 @@ NETS = [
 
 
 # Parts of models. Two blocks, so that one computes the gradient of its input.
-BLOCKS = [Net("mobilenet_block", (28, 28, 256), 10, 8, 4, (Separable(256), Separable(256), GlobalPool()))]
+BLOCKS = [
+    Net("mobilenet_block", (28, 28, 256), 10, 8, 4, (Separable(256), Separable(256), GlobalPool())),
+    Net("transformer_block", (64, 256), 10, 32, 4, (Encoder(8, 1024), Encoder(8, 1024), GlobalPool())),
+    Net("conv_lstm_block", (10, 32, 32, 16), 10, 8, 4, (ConvLstm(32, sequences=True), ConvLstm(32), GlobalPool())),
+]
 
 
 def walk(net: Net) -> Iterator[tuple[Layer, Shape]]:
@@ -148,7 +168,9 @@ def walk(net: Net) -> Iterator[tuple[Layer, Shape]]:
         elif isinstance(layer, Pool):
             shape = (shape[0] // 2, shape[1] // 2, shape[2])
         elif isinstance(layer, GlobalPool):
-            shape = shape[2:]
+            shape = shape[-1:]
+        elif isinstance(layer, ConvLstm):
+            shape = (*shape[0 if layer.sequences else 1 : -1], layer.filters)
         elif isinstance(layer, Flatten):
             shape = (int(np.prod(shape)),)
         elif isinstance(layer, Embed):
@@ -186,6 +208,19 @@ def initial_weights(net: Net) -> list[NDArray[np.float32]]:
             uniform((6 / (shape[-1] + 4 * layer.units)) ** 0.5, (shape[-1], 4 * layer.units))
             uniform((3 / layer.units) ** 0.5, (layer.units, 4 * layer.units))  # the deviation of Keras's orthogonal matrix
             weights.append(np.zeros(4 * layer.units, np.float32))
+        elif isinstance(layer, ConvLstm):
+            channels, filters = shape[-1], layer.filters
+            uniform((6 / (9 * (channels + 4 * filters))) ** 0.5, (3, 3, channels, 4 * filters))
+            uniform((3 / (9 * filters)) ** 0.5, (3, 3, filters, 4 * filters))
+            weights.append(np.zeros(4 * filters, np.float32))
+        elif isinstance(layer, Encoder):
+            units, ends = shape[-1], (np.ones(shape[-1], np.float32), np.zeros(shape[-1], np.float32))
+            for _ in range(4):
+                kernel(1, units, units, (units, units))
+            weights.extend(ends)
+            kernel(1, units, layer.hidden, (units, layer.hidden))
+            kernel(1, layer.hidden, units, (layer.hidden, units))
+            weights.extend(ends)
         elif isinstance(layer, Separable):
             uniform((6 / (9 * (shape[2] + 1))) ** 0.5, (3, 3, shape[2], 1))
             norm(shape[2])

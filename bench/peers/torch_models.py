@@ -30,8 +30,8 @@ class TorchTrainer:
         x, labels = nets.data(net)
         # Indexing samples keeps their layout, so no format needs a conversion in the loop.
         self.x = torch.from_numpy(x if x.dtype.kind == "i" else x.astype(dtype))
-        if self.x.ndim == 4 and not channels_last:
-            self.x = self.x.permute(0, 3, 1, 2).contiguous()
+        if not channels_last:
+            self.x = channels_first(self.x).contiguous()
         self.y = torch.from_numpy(labels)
         self.model = self.build(dropout=True)
         self.optimizer: torch.optim.Optimizer = torch.optim.Adam(self.model.parameters(), lr=1e-3, fused=True)
@@ -52,13 +52,18 @@ class TorchTrainer:
         ]
 
     def images(self, x: torch.Tensor) -> torch.Tensor:
-        return x.permute(0, 3, 1, 2) if self.channels_last else x
+        return channels_first(x) if self.channels_last else x
 
     def build(self, *, dropout: bool) -> nn.Sequential:
         model = build(self.net, dropout=dropout)
         if self.channels_last:
             model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return lamella.torch.replace(model) if self.replaced else model
+
+
+def channels_first(x: torch.Tensor) -> torch.Tensor:
+    """A view of images, or of sequences of images, with the channels before rows and columns; other tensors as they are."""
+    return x.movedim(-1, -3) if x.ndim >= 4 else x
 
 
 def step(model: nn.Module, optimizer: torch.optim.Optimizer, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
@@ -93,7 +98,7 @@ def build(net: nets.Net, *, dropout: bool) -> nn.Sequential:
         elif isinstance(layer, nets.Pool):
             modules.append(nn.MaxPool2d(2))
         elif isinstance(layer, nets.GlobalPool):
-            modules += [nn.AdaptiveAvgPool2d(1), nn.Flatten()]
+            modules += [MeanOfSteps()] if len(shape) == 2 else [nn.AdaptiveAvgPool2d(1), nn.Flatten()]
         elif isinstance(layer, nets.Flatten):
             modules.append(nn.Flatten())
             flattened = shape
@@ -110,6 +115,10 @@ def build(net: nets.Net, *, dropout: bool) -> nn.Sequential:
             modules.append(nn.Embedding.from_pretrained(next(weights), freeze=False))  # type: ignore[no-untyped-call]
         elif isinstance(layer, nets.Lstm):
             modules.append(LastOutput(shape[-1], layer.units, [next(weights) for _ in range(3)]))
+        elif isinstance(layer, nets.ConvLstm):
+            modules.append(ConvLstm(shape[-1], layer, [next(weights) for _ in range(3)]))
+        elif isinstance(layer, nets.Encoder):
+            modules.append(encoder(shape[-1], layer, weights))
         elif dropout:
             modules.append(nn.Dropout(layer.rate))
     return nn.Sequential(*modules[:-1])  # without the relu of the output layer
@@ -133,6 +142,53 @@ class LastOutput(nn.Module):
         return outputs[:, -1]
 
 
+class MeanOfSteps(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.mean(dim=1)
+
+
+class ConvLstm(nn.Module):
+    """[N, T, C, H, W] -> all outputs in this order, or the last one. Weights in Keras's layout; gates i, f, g, o."""
+
+    def __init__(self, channels: int, layer: nets.ConvLstm, weights: list[torch.Tensor]) -> None:
+        super().__init__()
+        filters = layer.filters
+        self.of_x = nn.Conv2d(channels, 4 * filters, 3, padding=1)
+        self.of_h = nn.Conv2d(filters, 4 * filters, 3, padding=1, bias=False)
+        kernel, recurrent, bias = weights
+        fill(self.of_x, kernel.permute(3, 2, 0, 1), bias)
+        fill(self.of_h, recurrent.permute(3, 2, 0, 1))
+        self.filters, self.sequences = filters, layer.sequences
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        outputs: list[torch.Tensor] = []
+        for x_t in x.unbind(1):
+            z = self.of_x(x_t)
+            if not outputs:
+                h = c = torch.zeros_like(z[:, : self.filters])
+            i, f, g, o = (z + self.of_h(h)).chunk(4, dim=1)
+            c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+            h = o.sigmoid() * c.tanh()
+            outputs.append(h)
+        return torch.stack(outputs, dim=1) if self.sequences else h
+
+
+def encoder(units: int, layer: nets.Encoder, weights: Iterator[torch.Tensor]) -> nn.TransformerEncoderLayer:
+    """torch's block, which computes attention with one fused function."""
+    block = nn.TransformerEncoderLayer(units, layer.heads, layer.hidden, dropout=0.0, batch_first=True)
+    kernels, biases = zip(*((next(weights).T, next(weights)) for _ in range(4)))
+    attention = block.self_attn
+    with torch.no_grad():
+        attention.in_proj_weight.copy_(torch.cat(kernels[:3]))
+        attention.in_proj_bias.copy_(torch.cat(biases[:3]))
+    fill(attention.out_proj, kernels[3], biases[3])
+    fill(block.norm1, next(weights), next(weights))
+    fill(block.linear1, next(weights).T, next(weights))
+    fill(block.linear2, next(weights).T, next(weights))
+    fill(block.norm2, next(weights), next(weights))
+    return block
+
+
 def normalization(channels: int, weights: Iterator[torch.Tensor]) -> nn.BatchNorm2d:
     norm = nn.BatchNorm2d(channels, eps=1e-3, momentum=0.01)
     fill(norm, next(weights), next(weights))
@@ -140,7 +196,9 @@ def normalization(channels: int, weights: Iterator[torch.Tensor]) -> nn.BatchNor
     return norm
 
 
-def fill(module: nn.Conv2d | nn.Linear | nn.BatchNorm2d, weight: torch.Tensor, bias: torch.Tensor | None = None) -> None:
+def fill(
+    module: nn.Conv2d | nn.Linear | nn.BatchNorm2d | nn.LayerNorm, weight: torch.Tensor, bias: torch.Tensor | None = None
+) -> None:
     with torch.no_grad():
         module.weight.copy_(weight)
         if module.bias is not None and bias is not None:
