@@ -50,8 +50,9 @@ LAMELLA_INLINE T sum_long(Int n, const F& f) {
 #pragma GCC unroll 4
         for (int k = 0; k < 4; ++k) sum[k] += f(i + k * kLanes<T>, Int{0});
     }
-    const T rest = sum_over<T>(n - i, [&](Int j, Int part) { return f(i + j, part); });
-    return reduce_add<T>((sum[0] + sum[1]) + (sum[2] + sum[3])) + rest;
+    for (; i + kLanes<T> <= n; i += kLanes<T>) sum[0] += f(i, Int{0});
+    if (i < n) sum[1] += first_lanes<T>(f(i, n - i), n - i, Vec<T>{});
+    return reduce_add<T>((sum[0] + sum[1]) + (sum[2] + sum[3]));
 }
 
 // Largest f(i, part) over 0 <= i < n; -inf if n is 0.

@@ -217,22 +217,38 @@ LAMELLA_INLINE Vec<T> sqrt(Vec<T> v) {
 #endif
 }
 
-// Adds neighbours first: the order depends only on the width.
+// Lane i is lane i ^ kBy of v.
+template <int kBy, class T>
+LAMELLA_INLINE Vec<T> exchange(Vec<T> v) {
+#if defined(__clang__)
+    Vec<T> other{};
+    for (int i = 0; i < kLanes<T>; ++i) other[i] = v[i ^ kBy];
+    return other;
+#else
+    Bits<T> lanes{};
+    for (int i = 0; i < kLanes<T>; ++i) lanes[i] = i ^ kBy;
+    return __builtin_shuffle(v, lanes);
+#endif
+}
+
+// f of two lanes, then of two such results, and so on: neighbours first, so the order depends only on the width.
+template <class T, class F>
+LAMELLA_INLINE T reduce(Vec<T> v, const F& f) {
+    if constexpr (kLanes<T> > 1) v = f(v, exchange<1, T>(v));
+    if constexpr (kLanes<T> > 2) v = f(v, exchange<2, T>(v));
+    if constexpr (kLanes<T> > 4) v = f(v, exchange<4, T>(v));
+    if constexpr (kLanes<T> > 8) v = f(v, exchange<8, T>(v));
+    return v[0];
+}
+
 template <class T>
 LAMELLA_INLINE T reduce_add(Vec<T> v) {
-    T lane[kLanes<T>];
-    std::memcpy(lane, &v, sizeof v);
-    for (int width = kLanes<T> / 2; width > 0; width /= 2) {
-        for (int i = 0; i < width; ++i) lane[i] = lane[2 * i] + lane[2 * i + 1];
-    }
-    return lane[0];
+    return reduce<T>(v, [](Vec<T> a, Vec<T> b) { return a + b; });
 }
 
 template <class T>
 LAMELLA_INLINE T reduce_max(Vec<T> v) {
-    T best = v[0];
-    for (int i = 1; i < kLanes<T>; ++i) best = v[i] > best ? v[i] : best;
-    return best;
+    return reduce<T>(v, [](Vec<T> a, Vec<T> b) { return a > b ? a : b; });
 }
 
 // Calls f(i, part) for full vectors at i = begin, begin + kLanes ..., then for the rest. part is 0 for a full vector, otherwise
