@@ -11,9 +11,27 @@ LAMELLA_INLINE Int step_grain(Int units) { return larger(1, kChunkElements / 4 /
 
 // sums [..., 4U]: the shape of c [..., U] with four gates.
 template <class A, class B>
-LAMELLA_INLINE bool are_gates_of(const View<A>& sums, const View<B>& c) {
+[[gnu::noinline]] bool are_gates_of(const View<A>& sums, const View<B>& c) {
     const Rows n = rows_of(sums), units = rows_of(c);
     return n.rows == units.rows && n.columns == 4 * units.columns;
+}
+
+// One copy of all functions: inlined five times they were 60 KB of code.
+template <class T>
+[[gnu::noinline]] Vec<T> apply_any(Int function, Vec<T> v) {
+    return apply<T>(function, v);
+}
+
+// with_functions, except that only Keras's default functions are inlined.
+template <class T, class F>
+LAMELLA_INLINE void with_step_functions(Int activation, Int recurrent_activation, const F& f) {
+    const auto tanh_of = [](Vec<T> v) { return tanh<T>(v); };
+    if (activation == kTanh && recurrent_activation == kHardSigmoid) {
+        f(tanh_of, [](Vec<T> v) { return hard_sigmoid<T>(v); });
+    } else {
+        f([=](Vec<T> v) { return apply_any<T>(activation, v); },
+          [=](Vec<T> v) { return apply_any<T>(recurrent_activation, v); });
+    }
 }
 
 template <class T>
@@ -27,7 +45,7 @@ Status lstm_step_forward(In<T> of_x, In<T> of_h, In<T> c, Int activation, Int re
     const Int u = rows_of(c).columns;
     const bool kept = gates.size > 0;
     parallel_for(c.size / u, step_grain(u), [&](Int begin, Int end) {
-        with_functions<T>(activation, recurrent_activation, [&](const auto& act, const auto& rec) {
+        with_step_functions<T>(activation, recurrent_activation, [&](const auto& act, const auto& rec) {
             for (Int r = begin; r < end; ++r) {
                 const T *const x = of_x.data + r * 4 * u, *const h = of_h.data + r * 4 * u, *const before = c.data + r * u;
                 T *const z = gates.data + (kept ? r * 4 * u : 0), *const h_to = new_h.data + r * u,
@@ -64,7 +82,7 @@ Status lstm_step_backward(In<T> gates, In<T> c, In<T> new_c, Int activation, Int
     const Int u = rows_of(c).columns;
     const Slope<T> slope = slope_of<T>(activation), gate_slope = slope_of<T>(recurrent_activation);
     parallel_for(c.size / u, step_grain(u), [&](Int begin, Int end) {
-        with_functions<T>(activation, recurrent_activation, [&](const auto& act, const auto&) {
+        with_step_functions<T>(activation, kHardSigmoid, [&](const auto& act, const auto&) {
             for (Int r = begin; r < end; ++r) {
                 const T *const z = gates.data + r * 4 * u, *const before = c.data + r * u, *const after = new_c.data + r * u,
                                *const to_h = dh.size > 0 ? dh.data + r * u : nullptr,
