@@ -120,55 +120,81 @@ LAMELLA_INLINE Words min_words(Words a, Words b) {
 }
 #endif
 
-// Vectors whose lanes become bytes together: packing two vectors into one of half as many bits is one instruction for both.
-#if defined(__x86_64__) && LAMELLA_VECTOR_BYTES <= 32
+// a ^ b ^ c.
+LAMELLA_INLINE Words xor_of(Words a, Words b, Words c) {
+#if LAMELLA_VECTOR_BYTES == 64
+    return reinterpret_cast<Words>(_mm512_ternarylogic_epi32(reinterpret_cast<__m512i>(a), reinterpret_cast<__m512i>(b),
+                                                             reinterpret_cast<__m512i>(c), 0x96));
+#else
+    return a ^ (b ^ c);
+#endif
+}
+
+// Vectors whose lanes become bytes together: packing two vectors into one of half as many bits is one instruction for both. It
+// works on each 16 bytes of a register separately, and larger numbers become the largest.
+#if defined(__x86_64__)
 constexpr int kPacked = 4;
 typedef std::uint8_t Octets __attribute__((vector_size(LAMELLA_VECTOR_BYTES)));
+#if LAMELLA_VECTOR_BYTES == 64
+using Integers = __m512i;
+LAMELLA_INLINE Integers to_halves(Integers a, Integers b) { return _mm512_packs_epi32(a, b); }
+LAMELLA_INLINE Integers to_bytes(Integers a, Integers b) { return _mm512_packus_epi16(a, b); }
+LAMELLA_INLINE Integers to_signed_bytes(Integers a, Integers b) { return _mm512_packs_epi16(a, b); }
+LAMELLA_INLINE Integers min_bytes(Integers a, Integers b) { return _mm512_min_epu8(a, b); }
+LAMELLA_INLINE Integers max_bytes(Integers a, Integers b) { return _mm512_max_epu8(a, b); }
+#elif LAMELLA_VECTOR_BYTES == 32
+using Integers = __m256i;
+LAMELLA_INLINE Integers to_halves(Integers a, Integers b) { return _mm256_packs_epi32(a, b); }
+LAMELLA_INLINE Integers to_bytes(Integers a, Integers b) { return _mm256_packus_epi16(a, b); }
+LAMELLA_INLINE Integers to_signed_bytes(Integers a, Integers b) { return _mm256_packs_epi16(a, b); }
+LAMELLA_INLINE Integers min_bytes(Integers a, Integers b) { return _mm256_min_epu8(a, b); }
+LAMELLA_INLINE Integers max_bytes(Integers a, Integers b) { return _mm256_max_epu8(a, b); }
+#else
+using Integers = __m128i;
+LAMELLA_INLINE Integers to_halves(Integers a, Integers b) { return _mm_packs_epi32(a, b); }
+LAMELLA_INLINE Integers to_bytes(Integers a, Integers b) { return _mm_packus_epi16(a, b); }
+LAMELLA_INLINE Integers to_signed_bytes(Integers a, Integers b) { return _mm_packs_epi16(a, b); }
+LAMELLA_INLINE Integers min_bytes(Integers a, Integers b) { return _mm_min_epu8(a, b); }
+LAMELLA_INLINE Integers max_bytes(Integers a, Integers b) { return _mm_max_epu8(a, b); }
+#endif
 #else
 constexpr int kPacked = 1;
 typedef Words Octets;
 #endif
 
-// The lanes of kPacked vectors as bytes, in an order that store_octets changes to theirs. kMask not 0: of lanes below 2^15 the
-// bits in the mask. 0: a byte whose highest bit is that of the lane, and which is 0 only if the lane is.
-template <int kMask>
-LAMELLA_INLINE Octets to_octets(const Words (&w)[kPacked]) {
-#if defined(__x86_64__) && LAMELLA_VECTOR_BYTES == 32
-    using V = __m256i;
-    const V a = _mm256_packs_epi32(reinterpret_cast<V>(w[0]), reinterpret_cast<V>(w[1]));
-    const V b = _mm256_packs_epi32(reinterpret_cast<V>(w[2]), reinterpret_cast<V>(w[3]));
-    if constexpr (kMask == 0) return reinterpret_cast<Octets>(_mm256_packs_epi16(a, b));
-    const V mask = _mm256_set1_epi16(kMask);
-    return reinterpret_cast<Octets>(_mm256_packus_epi16(_mm256_and_si256(a, mask), _mm256_and_si256(b, mask)));
-#elif defined(__x86_64__) && LAMELLA_VECTOR_BYTES == 16
-    using V = __m128i;
-    const V a = _mm_packs_epi32(reinterpret_cast<V>(w[0]), reinterpret_cast<V>(w[1]));
-    const V b = _mm_packs_epi32(reinterpret_cast<V>(w[2]), reinterpret_cast<V>(w[3]));
-    if constexpr (kMask == 0) return reinterpret_cast<Octets>(_mm_packs_epi16(a, b));
-    const V mask = _mm_set1_epi16(kMask);
-    return reinterpret_cast<Octets>(_mm_packus_epi16(_mm_and_si128(a, mask), _mm_and_si128(b, mask)));
-#else
-    return kMask == 0 ? w[0] >> 24 | min_words(w[0], Words{} + 1u) : w[0] & kMask;
+// A byte for each lane of kPacked vectors, in an order that store_octets changes to theirs. kSigned: bits 20 to 26 of
+// `rounded`, and above them the highest bit of x. Otherwise bits 20 to 27, but at least 1 where x is not 0.
+template <bool kSigned>
+LAMELLA_INLINE Octets to_octets(const Words (&rounded)[kPacked], const Words (&x)[kPacked]) {
+    constexpr std::uint32_t kMask = kSigned ? 0x7f : 0xff;
+    Words code[kPacked];
+    for (int i = 0; i < kPacked; ++i) code[i] = rounded[i] >> 20;
+#if defined(__x86_64__)
+    const auto halves = [](Words a, Words b) {
+        return to_halves(reinterpret_cast<Integers>(a), reinterpret_cast<Integers>(b));
+    };
+    const auto masked = [](Integers v) { return reinterpret_cast<Integers>(reinterpret_cast<Words>(v) & kMask * 0x10001u); };
+    const Integers codes = to_bytes(masked(halves(code[0], code[1])), masked(halves(code[2], code[3])));
+#if LAMELLA_VECTOR_BYTES == 64
+    // The test is one instruction; what it seldom finds takes five.
+    if (!kSigned && _mm512_testn_epi8_mask(codes, codes) == 0) return reinterpret_cast<Octets>(codes);
 #endif
-}
-
-// max(a, min(b, 1)).
-LAMELLA_INLINE Octets at_least_1_where(Octets a, Octets b) {
-#if defined(__x86_64__) && LAMELLA_VECTOR_BYTES == 32
-    const __m256i flag = _mm256_min_epu8(reinterpret_cast<__m256i>(b), _mm256_set1_epi8(1));
-    return reinterpret_cast<Octets>(_mm256_max_epu8(reinterpret_cast<__m256i>(a), flag));
-#elif defined(__x86_64__) && LAMELLA_VECTOR_BYTES == 16
-    const __m128i flag = _mm_min_epu8(reinterpret_cast<__m128i>(b), _mm_set1_epi8(1));
-    return reinterpret_cast<Octets>(_mm_max_epu8(reinterpret_cast<__m128i>(a), flag));
+    // A byte with the sign of x, which is 0 only if x is.
+    const Integers of_x = to_signed_bytes(halves(x[0], x[1]), halves(x[2], x[3]));
+    if (kSigned) return reinterpret_cast<Octets>(codes) | (reinterpret_cast<Octets>(of_x) & 0x80);
+    return reinterpret_cast<Octets>(max_bytes(codes, min_bytes(of_x, reinterpret_cast<Integers>(Octets{} + 1))));
 #else
-    return max_words(a, min_words(b, Words{} + 1u));
+    return kSigned ? (code[0] & kMask) | (x[0] >> 24 & 0x80u) : max_words(code[0] & kMask, min_words(x[0], Words{} + 1u));
 #endif
 }
 
 LAMELLA_INLINE void store_octets(std::uint8_t* p, Octets octets) {
-#if defined(__x86_64__) && LAMELLA_VECTOR_BYTES <= 32
-#if LAMELLA_VECTOR_BYTES == 32
-    // The packing instructions work on the halves of a register separately.
+#if defined(__x86_64__)
+#if LAMELLA_VECTOR_BYTES == 64
+    const Words order = {0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15};
+    octets = reinterpret_cast<Octets>(
+        _mm512_maskz_permutexvar_epi32(0xffff, reinterpret_cast<__m512i>(order), reinterpret_cast<__m512i>(octets)));
+#elif LAMELLA_VECTOR_BYTES == 32
     const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
     octets = reinterpret_cast<Octets>(_mm256_permutevar8x32_epi32(reinterpret_cast<__m256i>(octets), order));
 #endif
@@ -178,10 +204,15 @@ LAMELLA_INLINE void store_octets(std::uint8_t* p, Octets octets) {
 #endif
 }
 
-// The largest lane. Each round compares the lower half of the lanes with the upper one, and has each result twice.
+// The largest lane.
 LAMELLA_INLINE std::uint32_t largest_word(Words w) {
+#if LAMELLA_VECTOR_BYTES == 64
+    return _mm512_reduce_max_epu32(reinterpret_cast<__m512i>(w));
+#else
+    // Each round compares the lower half of the lanes with the upper one, and has each result twice.
     for (int width = kWords; width > 1; width /= 2) w = max_words(interleave<0>(w, w), interleave<1>(w, w));
     return w[0];
+#endif
 }
 
 }  // namespace

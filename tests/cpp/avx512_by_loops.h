@@ -13,7 +13,7 @@ namespace by_loops {
 
 // to[i] = f(i) for each set bit of the mask, else 0.
 template <class To, class Element, class F>
-[[gnu::always_inline]] inline To lanes(unsigned mask, const F& f) {
+[[gnu::always_inline]] inline To lanes(std::uint64_t mask, const F& f) {
     constexpr int kCount = sizeof(To) / sizeof(Element);
     Element lane[kCount] = {};
     for (int i = 0; i < kCount; ++i) {
@@ -39,11 +39,34 @@ template <class Element, class From>
     }
 }
 
+// Lane i of two vectors whose lanes are packed side by side in each 16 bytes of the result, `count` of each, with limits.
+template <class Element, class From>
+[[gnu::always_inline]] inline int packed_lane(const From& a, const From& b, int i, int count, int least, int most) {
+    const int at = i / (2 * count) * count + i % count;
+    return std::min(std::max<int>(lane<Element>(i % (2 * count) < count ? a : b, at), least), most);
+}
+
+// A bit for each byte of a & b, 1 where it is 0.
+template <class V>
+[[gnu::always_inline]] inline std::uint64_t zero_bytes(const V& a, const V& b) {
+    std::uint64_t zero = 0;
+    for (int i = 0; i < 64; ++i) zero |= std::uint64_t{(lane<std::uint8_t>(a, i) & lane<std::uint8_t>(b, i)) == 0} << i;
+    return zero;
+}
+
+template <class V>
+[[gnu::always_inline]] inline std::uint32_t largest(const V& v) {
+    std::uint32_t most = 0;
+    for (int i = 0; i < 16; ++i) most = std::max(most, lane<std::uint32_t>(v, i));
+    return most;
+}
+
 }  // namespace by_loops
 }  // namespace
 
 // Macros, because the names are functions of the compiler, which refuses to call them without AVX-512.
 #define LAMELLA_LANES(To, Element, mask, expression) by_loops::lanes<To, Element>(mask, [&](int i) { return expression; })
+#define LAMELLA_BYTES(expression) LAMELLA_LANES(__m512i, std::uint8_t, ~std::uint64_t{0}, expression)
 #define LAMELLA_LANE(Element, from) by_loops::lane<Element>(from, i)
 #define _mm512_maskz_loadu_ps(mask, p) LAMELLA_LANES(__m512, float, mask, (p)[i])
 #define _mm512_maskz_loadu_pd(mask, p) LAMELLA_LANES(__m512d, double, mask, (p)[i])
@@ -67,3 +90,17 @@ template <class Element, class From>
 // Eight bytes; the other eight are 0.
 #define _mm512_maskz_cvtepi64_epi8(mask, v) \
     LAMELLA_LANES(__m128i, std::uint8_t, (mask) & 0xffu, i < 8 ? LAMELLA_LANE(std::uint64_t, v) : 0)
+// The only use is the exclusive or of three.
+#define _mm512_ternarylogic_epi32(a, b, c, table) \
+    LAMELLA_LANES(__m512i, std::uint32_t, ~0u,    \
+                  LAMELLA_LANE(std::uint32_t, a) ^ LAMELLA_LANE(std::uint32_t, b) ^ LAMELLA_LANE(std::uint32_t, c))
+#define _mm512_maskz_permutexvar_epi32(mask, order, v) \
+    LAMELLA_LANES(__m512i, std::uint32_t, mask, by_loops::lane<std::uint32_t>(v, LAMELLA_LANE(int, order)))
+#define _mm512_packs_epi32(a, b) \
+    LAMELLA_LANES(__m512i, std::int16_t, ~0u, (by_loops::packed_lane<std::int32_t>(a, b, i, 4, -32768, 32767)))
+#define _mm512_packs_epi16(a, b) LAMELLA_BYTES((by_loops::packed_lane<std::int16_t>(a, b, i, 8, -128, 127)))
+#define _mm512_packus_epi16(a, b) LAMELLA_BYTES((by_loops::packed_lane<std::int16_t>(a, b, i, 8, 0, 255)))
+#define _mm512_max_epu8(a, b) LAMELLA_BYTES(std::max(LAMELLA_LANE(std::uint8_t, a), LAMELLA_LANE(std::uint8_t, b)))
+#define _mm512_min_epu8(a, b) LAMELLA_BYTES(std::min(LAMELLA_LANE(std::uint8_t, a), LAMELLA_LANE(std::uint8_t, b)))
+#define _mm512_testn_epi8_mask(a, b) by_loops::zero_bytes(a, b)
+#define _mm512_reduce_max_epu32(v) by_loops::largest(v)

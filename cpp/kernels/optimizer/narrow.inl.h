@@ -75,12 +75,6 @@ bool has_slots(const Sizes& sizes, BytesList slots, Int bits) {
     return true;
 }
 
-template <int kSlots, bool kRandom, class T, class F>
-void coded_slots(const NarrowStep<T>& step, const F& rule) {
-    if constexpr (LAMELLA_VECTOR_BYTES <= 32) narrow_passes<kSlots, kRandom>(step, rule);
-    else narrow_pieces<kSlots, 8, kRandom>(step, rule);
-}
-
 // rule(d, x) as in for_gradients, with x[0] the parameter and then the slots: the first has a sign, a second one has not.
 // `rounded` is the rule for slots that are rounded.
 template <int kSlots, class T, class F, class R>
@@ -112,8 +106,8 @@ Status for_narrow(List<T> ps, List<T> gs, const ViewList<std::uint8_t>* const (&
     if constexpr (kSlots > 0) {
         if (bits == 16 && narrow.stochastic) narrow_pieces<kSlots, 16, true>(step, rounded);
         if (bits == 16 && !narrow.stochastic) narrow_pieces<kSlots, 16, false>(step, rounded);
-        if (bits == 8 && narrow.stochastic) coded_slots<kSlots, true>(step, rounded);
-        if (bits == 8 && !narrow.stochastic) coded_slots<kSlots, false>(step, rounded);
+        if (bits == 8 && narrow.stochastic) narrow_passes<kSlots, true>(step, rounded);
+        if (bits == 8 && !narrow.stochastic) narrow_passes<kSlots, false>(step, rounded);
     }
     if (bits == 32 || kSlots == 0) narrow_pieces<kSlots, 32, false>(step, rule);
     return nullptr;

@@ -1,12 +1,61 @@
-// The loop over slots of 8 bits for vectors of at most 32 bytes: two passes over each block in L1. The first computes the new
-// slots and half of the step, the second the other half, while the slots become codes. In one pass a vector of AVX2 takes 85
-// instructions, of which the last waits for the first. Zen 3 looks 256 instructions ahead, so that it computed three vectors at
-// a time. AVX-512 has half as many instructions for an element, and narrow_pieces was tuned for it.
+// The loop over slots of 8 bits: two passes over each block in L1. The first computes the new slots and half of the step, the
+// second the other half, while the slots become codes: their scale depends on all numbers of the block. In one pass a vector of
+// AVX2 takes 85 instructions, of which the last waits for the first, and a CPU looks only 256 to 320 instructions ahead.
 #pragma once
 #include "kernels/optimizer/narrow_pieces.h"
 
 namespace lamella {
 namespace {
+
+// One block of a slot of 8 bits: its numbers for a rule, and the new ones, which wait in `uncoded` until the block is complete.
+template <class T, bool kSigned>
+struct CodedBlock {
+    std::uint8_t* data;
+    float scale;
+    float* uncoded;
+
+    LAMELLA_INLINE CodedBlock(const Slot& slot, Int at, float* uncoded)
+        : data(slot.data == nullptr ? nullptr : slot.codes() + at),
+          scale(slot.data == nullptr ? 0 : slot.scales()[at / kBlock]),
+          uncoded(uncoded) {}
+    LAMELLA_INLINE Vec<T> load(Int i, Int part) const {
+        return from_floats<T>(Code<kSigned>::decode(data + i, scale, float_part<T>(part)));
+    }
+    LAMELLA_INLINE void store(Int i, Vec<T> v, Int part, Words& largest) const {
+        const Floats x = to_floats<T>(v);
+        lamella::store(uncoded + i, x, float_part<T>(part));
+        const Floats used = part == 0 ? x : first_lanes<float>(x, part, Floats{});
+        // Numbers without a sign are not below 0, and a NaN of any sign is the largest.
+        largest = max_words(largest, kSigned ? bits_of(used) & 0x7fffffffu : bits_of(used));
+    }
+};
+
+// The codes of the first kSlots slots of a block.
+template <int kSlots, bool kRandom>
+struct Encoder {
+    const std::uint16_t* random;
+    Codes<true> m;
+    Codes<false> v;
+
+    LAMELLA_INLINE void encode(Int i, Int part) const {
+        const Words added = kRandom ? load_halves(random + i, 0) << 4 : Words{};
+        Words of_m{}, of_v{};  // before the stores: for the compiler these may change what `at` reads
+        if constexpr (kSlots > 0) of_m = m.template at<kRandom>(i, part, added);
+        if constexpr (kSlots > 1) of_v = v.template at<kRandom>(i, part, added);
+        if constexpr (kSlots > 0) store_bytes<float>(m.to + i, reinterpret_cast<Bits<float>>(of_m), part);
+        if constexpr (kSlots > 1) store_bytes<float>(v.to + i, reinterpret_cast<Bits<float>>(of_v), part);
+    }
+    // kPacked full vectors.
+    LAMELLA_INLINE void encode_octets(Int i) const {
+        Words added[kPacked];
+        for (int j = 0; j < kPacked; ++j) added[j] = kRandom ? load_halves(random + i + j * kWords, 0) << 4 : Words{};
+        Octets of_m{}, of_v{};
+        if constexpr (kSlots > 0) of_m = m.template octets_at<kRandom>(i, added);
+        if constexpr (kSlots > 1) of_v = v.template octets_at<kRandom>(i, added);
+        if constexpr (kSlots > 0) store_octets(m.to + i, of_m);
+        if constexpr (kSlots > 1) store_octets(v.to + i, of_v);
+    }
+};
 
 template <int kSlots, bool kRandom, class T, class F>
 void narrow_passes(const NarrowStep<T>& step, const F& rule) {
@@ -35,8 +84,8 @@ void narrow_passes(const NarrowStep<T>& step, const F& rule) {
                 gs(step.gs, narrow.grads, k, at, converted[1], n);
             T* const p = ps.numbers;
             const T* const g = gs.numbers;
-            const SlotBlock<T, 8, true> m(slots[0], at, uncoded[0]);
-            const SlotBlock<T, 8, false> v(slots[1], at, uncoded[1]);
+            const CodedBlock<T, true> m(slots[0], at, uncoded[0]);
+            const CodedBlock<T, false> v(slots[1], at, uncoded[1]);
             Words largest_m{}, largest_v{};
             for_vectors<T>(0, n, [=, &largest_m, &largest_v](Int i, Int part) __attribute__((always_inline)) {
                 Vec<T> x[1 + kSlots];
@@ -50,13 +99,13 @@ void narrow_passes(const NarrowStep<T>& step, const F& rule) {
                 } else {
                     store(p + i, x[0], part);
                 }
-                m.store(i, x[1], nullptr, part, largest_m);
-                if constexpr (kSlots > 1) v.store(i, x[2], nullptr, part, largest_v);
+                m.store(i, x[1], part, largest_m);
+                if constexpr (kSlots > 1) v.store(i, x[2], part, largest_v);
             });
-            if (kRandom) of_slots.fill(random, n);
             Encoder<kSlots, kRandom> codes{random, {}, {}};
             slots[0].scales()[at / kBlock] = codes.m.begin(uncoded[0], m.data, largest_m);
             if constexpr (kSlots > 1) slots[1].scales()[at / kBlock] = codes.v.begin(uncoded[1], v.data, largest_v);
+            if (kRandom) of_slots.fill(random, n);
             const auto second = [=](Int i, Int part) __attribute__((always_inline)) {
                 if constexpr (F::kInHalves) {
                     Vec<T> x[2] = {load(p + i, part), load(new_m + i)};

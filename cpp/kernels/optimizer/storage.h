@@ -72,18 +72,18 @@ struct Code {
         return kSigned ? floats_of(bits_of(x) ^ (code & 0x80000000u)) : x;
     }
 
-    // The code of |x| in the lowest bits; those above are not 0. inverse: 1 / scale. random: for each number 16 random bits,
+    // The code of |x| from bit 20 on; the bits above it are not 0. inverse: 1 / scale. random: for each number 16 random bits,
     // above 4 bits of 0.
     template <bool kRandom>
-    LAMELLA_INLINE static Words magnitude(Floats x, float inverse, Words random) {
+    LAMELLA_INLINE static Words rounded(Floats x, float inverse, Words random) {
         const Words f = bits_of((kSigned ? abs<float>(x) : x) * inverse + kZero);
-        return (f + (kRandom ? random : 0x7ffffu + (f >> 20 & 1u))) >> 20;
+        return f + (kRandom ? random : 0x7ffffu + (f >> 20 & 1u));
     }
 
     // A number above 0 without a sign does not become 0: a second moment of 0 gives steps without a bound.
     template <bool kRandom>
     LAMELLA_INLINE static Words encode(Floats x, float inverse, Words random) {
-        const Words code = magnitude<kRandom>(x, inverse, random);
+        const Words code = rounded<kRandom>(x, inverse, random) >> 20;
         if constexpr (kSigned) {
             const Words sign = bits_of(x) >> 24;
             return ((code ^ sign) & kMagnitude) ^ sign;  // bit 7 of `sign`, the others of `code`: one instruction of AVX-512
@@ -94,13 +94,12 @@ struct Code {
     // Of kPacked full vectors.
     template <bool kRandom>
     LAMELLA_INLINE static Octets encode(const float* from, float inverse, const Words (&random)[kPacked]) {
-        Words x[kPacked], code[kPacked];
+        Words x[kPacked], codes[kPacked];
         for (int i = 0; i < kPacked; ++i) {
             x[i] = bits_of(load(from + i * kWords));
-            code[i] = magnitude<kRandom>(floats_of(x[i]), inverse, random[i]);
+            codes[i] = rounded<kRandom>(floats_of(x[i]), inverse, random[i]);
         }
-        const Octets codes = to_octets<kMagnitude>(code), signs = to_octets<0>(x);
-        return kSigned ? codes | (signs & 0x80) : at_least_1_where(codes, signs);
+        return to_octets<kSigned>(codes, x);
     }
 };
 
@@ -123,7 +122,7 @@ struct Codes {
     // Returns the scale.
     LAMELLA_INLINE float begin(const float* numbers, std::uint8_t* codes, Words largest) {
         const float scale = scale_for(largest_word(largest) & 0x7fffffffu);
-        *this = {numbers, codes, scale > 0 ? 1 / scale : 0};
+        *this = {numbers, codes, scale > 0 ? float_of((254u << 23) - bits_of(scale)) : 0};
         return scale;
     }
     template <bool kRandom>
