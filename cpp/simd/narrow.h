@@ -8,6 +8,8 @@ namespace {
 // 32-bit lanes without a sign.
 typedef std::uint32_t Words __attribute__((vector_size(LAMELLA_VECTOR_BYTES)));
 constexpr int kWords = LAMELLA_VECTOR_BYTES / 4;
+// 16-bit lanes without a sign.
+typedef std::uint16_t Halves __attribute__((vector_size(LAMELLA_VECTOR_BYTES)));
 
 // `part` is 0 for a full vector, otherwise the number of elements that are in memory; the other lanes are 0. With intrinsics,
 // because gcc 12 compiles __builtin_convertvector of narrow integers lane by lane.
@@ -31,7 +33,15 @@ LAMELLA_INLINE Words load_halves(const std::uint16_t* p, std::int64_t part) {
 
 // load_halves(p, part) << 16.
 LAMELLA_INLINE Words load_high_halves(const std::uint16_t* p, std::int64_t part) {
-#if LAMELLA_VECTOR_BYTES == 32
+#if LAMELLA_VECTOR_BYTES == 64
+    if (part == 0) {
+        // One operation of the vector unit instead of two.
+        const __m512i all = _mm512_castsi256_si512(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+        Halves to_high{};
+        for (int i = 0; i < 2 * kWords; ++i) to_high[i] = static_cast<std::uint16_t>(i / 2);
+        return reinterpret_cast<Words>(_mm512_maskz_permutexvar_epi16(0xaaaaaaaau, reinterpret_cast<__m512i>(to_high), all));
+    }
+#elif LAMELLA_VECTOR_BYTES == 32
     if (part == 0) {
         // One operation of the vector unit instead of two: both halves of the register are loaded with all eight numbers.
         const __m256i both = _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
@@ -60,6 +70,22 @@ LAMELLA_INLINE void store_halves(std::uint16_t* p, Words w, std::int64_t part) {
     vst1_u16(to, vmovn_u32(reinterpret_cast<uint32x4_t>(w)));
 #endif
     for (std::int64_t i = 0; i < part; ++i) p[i] = few[i];
+}
+
+// Stores the upper 16 bits of the lanes.
+LAMELLA_INLINE void store_high_halves(std::uint16_t* p, Words w, std::int64_t part) {
+#if LAMELLA_VECTOR_BYTES == 64
+    if (part == 0) {
+        // One operation of the vector unit instead of two.
+        Halves high{};
+        for (int i = 0; i < kWords; ++i) high[i] = static_cast<std::uint16_t>(2 * i + 1);
+        const __m512i packed =
+            _mm512_maskz_permutexvar_epi16(0xffffffffu, reinterpret_cast<__m512i>(high), reinterpret_cast<__m512i>(w));
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_castsi512_si256(packed));
+        return;
+    }
+#endif
+    store_halves(p, w >> 16, part);
 }
 
 // Bytes whose highest bit is copied into all higher bits of the lane, or with 0 above them.

@@ -96,6 +96,10 @@ template <class V>
                   LAMELLA_LANE(std::uint32_t, a) ^ LAMELLA_LANE(std::uint32_t, b) ^ LAMELLA_LANE(std::uint32_t, c))
 #define _mm512_maskz_permutexvar_epi32(mask, order, v) \
     LAMELLA_LANES(__m512i, std::uint32_t, mask, by_loops::lane<std::uint32_t>(v, LAMELLA_LANE(int, order)))
+#define _mm512_maskz_permutexvar_epi16(mask, order, v) \
+    LAMELLA_LANES(__m512i, std::uint16_t, mask, by_loops::lane<std::uint16_t>(v, LAMELLA_LANE(std::uint16_t, order)))
+#define _mm512_castsi256_si512(v) LAMELLA_LANES(__m512i, std::uint32_t, 0xffu, i < 8 ? LAMELLA_LANE(std::uint32_t, v) : 0)
+#define _mm512_castsi512_si256(v) LAMELLA_LANES(__m256i, std::uint32_t, ~0u, LAMELLA_LANE(std::uint32_t, v))
 #define _mm512_packs_epi32(a, b) \
     LAMELLA_LANES(__m512i, std::int16_t, ~0u, (by_loops::packed_lane<std::int32_t>(a, b, i, 4, -32768, 32767)))
 #define _mm512_packs_epi16(a, b) LAMELLA_BYTES((by_loops::packed_lane<std::int16_t>(a, b, i, 8, -128, 127)))

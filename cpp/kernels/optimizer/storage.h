@@ -48,12 +48,12 @@ LAMELLA_INLINE Vec<T> load_bfloat16(const std::uint16_t* p, Int part) {
 // its own; among numbers without a sign it has the largest bits, so that a minimum is enough.
 template <class T, bool kSigned = true>
 LAMELLA_INLINE void store_bfloat16(std::uint16_t* p, Vec<T> v, const std::uint16_t* random, Int part) {
-    constexpr std::uint32_t kNan = 0x7fc0u;
+    constexpr std::uint32_t kNan = 0x7fc00000u;
     const Floats x = to_floats<T>(v);
-    const Words bits = kSigned ? bits_of(x) : min_words(bits_of(x), Words{} + (kNan << 16));
+    const Words bits = kSigned ? bits_of(x) : min_words(bits_of(x), Words{} + kNan);
     const Words added = random == nullptr ? 0x7fffu + (bits >> 16 & 1u) : load_halves(random, 0);
-    const Words rounded = (bits + added) >> 16;
-    store_halves(p, kSigned ? (x != x ? Words{} + kNan : rounded) : rounded, float_part<T>(part));
+    const Words rounded = bits + added;
+    store_high_halves(p, kSigned ? (x != x ? Words{} + kNan : rounded) : rounded, float_part<T>(part));
 }
 
 // A code is a number of 3 bits of mantissa: code c stands for f(c) - f(0), times the scale of the block, where f(c) is the
