@@ -64,7 +64,7 @@ def concatenated(xs: Sequence[Array], axis: int) -> Array:
         ValueError: As np.concatenate.
     """
     first = xs[0] if xs else None
-    if first is None or first.dtype.char not in "fd" or not -first.ndim <= axis < first.ndim:
+    if first is None or first.dtype.char not in "fd" or not isinstance(axis, int) or not -first.ndim <= axis < first.ndim:
         return np.concatenate(xs, axis=axis)
     at = axis % first.ndim
     before, after = first.shape[:at], first.shape[at + 1 :]
