@@ -59,11 +59,11 @@ bool is_ours_alone(PyObject* array, Py_ssize_t references) {
 #endif
 }
 
-// before + dx, in the memory of one of them if there is no other reference to it.
-PyObject* sum_of(PyObject* before, PyObject* dx) {
-    const bool in_before =
-        is_ours_alone(before, 2);  // the caller and its list of gradients refer to it; to dx, what returned it
-    PyObject* const into = in_before ? before : is_ours_alone(dx, 1) ? dx : nullptr;
+// before + dx, in the memory of one of them if there is no other reference to it. all: the tuple with dx. A closure may keep
+// it.
+PyObject* sum_of(PyObject* before, PyObject* dx, PyObject* all) {
+    const bool in_before = is_ours_alone(before, 2);  // the caller and its list of gradients refer to it
+    PyObject* const into = in_before ? before : Py_REFCNT(all) == 1 && is_ours_alone(dx, 1) ? dx : nullptr;
     PyObject* const sum = sum_by_kernel(before, dx, into);
     return sum != nullptr || PyErr_Occurred() != nullptr ? sum : PyNumber_Add(before, dx);
 }
@@ -80,10 +80,10 @@ bool backpropagate_node(PyObject* node, PyObject* gradients) {
     if (dy.is_none()) return true;
     PyObject* const arguments[] = {dy.ptr(), need};
     spare = is_ours_alone(dy.ptr(), 1) ? dy.ptr() : nullptr;
-    const py::object result = stolen(or_sleep_at_exit([&] { return PyObject_Vectorcall(backward, arguments, 2, nullptr); }));
+    py::object found = stolen(or_sleep_at_exit([&] { return PyObject_Vectorcall(backward, arguments, 2, nullptr); }));
     spare = nullptr;
-    if (!result) return false;
-    const py::object found = stolen(or_sleep_at_exit([&] { return PySequence_Tuple(result.ptr()); }));
+    if (!found) return false;
+    if (!PyTuple_CheckExact(found.ptr())) found = stolen(or_sleep_at_exit([&] { return PySequence_Tuple(found.ptr()); }));
     if (!found) return false;
     const Py_ssize_t count = std::min(PyTuple_GET_SIZE(origins), PyTuple_GET_SIZE(found.ptr()));
     for (Py_ssize_t i = 0; i < count; ++i) {
@@ -92,7 +92,8 @@ bool backpropagate_node(PyObject* node, PyObject* gradients) {
         if (origin < 0 || dx == Py_None) continue;
         const py::object before = stolen(item_of(gradients, origin));
         if (!before) return false;
-        PyObject* sum = before.is_none() ? Py_NewRef(dx) : or_sleep_at_exit([&] { return sum_of(before.ptr(), dx); });
+        PyObject* sum =
+            before.is_none() ? Py_NewRef(dx) : or_sleep_at_exit([&] { return sum_of(before.ptr(), dx, found.ptr()); });
         if (sum != nullptr && PyObject_TypeCheck(sum, number_type)) {  // what NumPy computes of arrays without axes
             const py::object number = stolen(sum);
             sum = PyObject_CallOneArg(asarray, sum);

@@ -25,6 +25,17 @@ def test_rows_and_columns(target, dtype, shape):
     assert rows.intact() and columns.intact()
 
 
+def test_long_rows_stay_accurate(target, threads):
+    """One sum over 4 million elements would be wrong in the fourth digit. Chunks also use all threads, for one row, too."""
+    x = np.full((2, 2**22 + 5), 0.1, np.float32)
+    sums = [np.empty(2, np.float32) for _ in range(2)]
+    for count, y in enumerate(sums, 1):
+        _kernels.set_num_threads(count)
+        _kernels.sum_rows(x, y)
+    np.testing.assert_allclose(sums[0], x.sum(axis=1, dtype=np.float64), rtol=1e-5)
+    assert np.array_equal(*sums)
+
+
 TOTALS = {"sum_all": lambda x: x.sum(), "sum_squares": lambda x: (x * x).sum(), "sum_absolute": lambda x: np.abs(x).sum()}
 
 

@@ -264,3 +264,20 @@ def test_sums_of_unlike_gradients_are_those_of_numpy(other):
         y = giving(second)(v) + giving(first)(v)
     [found] = tape.gradients(loss_of(y))
     assert found.dtype == (first + second).dtype and np.array_equal(found, first + second)
+
+
+def test_gradients_in_a_tuple_that_a_closure_keeps_are_not_overwritten():
+    kept = (np.ones(3, "f"),)
+
+    @differentiable
+    def op(x):
+        return x * 2, lambda dy, need: kept
+
+    ones = np.ones(3, "f")
+    for _ in range(2):
+        with Tape() as tape:
+            x = tape.watch(ones.copy())
+            y = op(x)
+            z = ops.add(x, np.zeros(3, "f"))
+        assert tape.gradients([(y, ones), (z, ones)])[0].tolist() == [2, 2, 2]
+    assert kept[0].tolist() == [1, 1, 1]

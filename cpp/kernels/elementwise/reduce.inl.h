@@ -13,25 +13,37 @@ LAMELLA_INLINE T sum_of(const T* x, Int n, const F& f) {
     return sum_long<T>(n, [&](Int i, Int part) { return f(load(x + i, part)); });
 }
 
+// y[r] = sum of f over row r of x. A long row is cut into chunks.
+template <class T, class F>
+Status sum_rows_of(const T* x, Rows n, T* y, const F& f) {
+    if (n.columns <= kChunkElements) {
+        for_rows(n, [&](Int r) { y[r] = sum_of(x + r * n.columns, n.columns, f); });
+        return nullptr;
+    }
+    const Int chunks = ceil_divide(n.columns, kChunkElements);  // of a row
+    double* partial;
+    const Workspace own(part(partial, n.rows * chunks));
+    if (!own) return kOutOfMemory;
+    parallel_for(n.rows * chunks, 1, [&](Int begin, Int end) {
+        for (Int i = begin; i < end; ++i) {
+            const Int at = i % chunks * kChunkElements;
+            const T* const from = x + i / chunks * n.columns + at;
+            partial[i] = static_cast<double>(sum_of(from, smaller(kChunkElements, n.columns - at), f));
+        }
+    });
+    for (Int r = 0; r < n.rows; ++r) {
+        double total = 0;
+        for (Int c = 0; c < chunks; ++c) total += partial[r * chunks + c];
+        y[r] = T(total);
+    }
+    return nullptr;
+}
+
 // y[0] = sum of f over x.
 template <class T, class F>
 Status sum_all_of(In<T> x, Out<T> y, const F& f) {
     LAMELLA_REQUIRE(y.size == 1);
-    if (x.size <= kChunkElements) {
-        y.data[0] = sum_of(x.data, x.size, f);
-        return nullptr;
-    }
-    const Int chunks = (x.size + kChunkElements - 1) / kChunkElements;
-    double* partial;
-    const Workspace own(part(partial, chunks));
-    if (!own) return kOutOfMemory;
-    parallel_for(x.size, kChunkElements, [&](Int begin, Int end) {
-        partial[begin / kChunkElements] = static_cast<double>(sum_of(x.data + begin, end - begin, f));
-    });
-    double total = 0;
-    for (Int c = 0; c < chunks; ++c) total += partial[c];
-    y.data[0] = T(total);
-    return nullptr;
+    return sum_rows_of(x.data, {1, x.size}, y.data, f);
 }
 
 template <class T>
@@ -53,10 +65,7 @@ template <class T>
 Status sum_rows(In<T> x, Out<T> y) {
     const Rows n = rows_of(x);
     LAMELLA_REQUIRE(y.size == n.rows);
-    if (n.columns >= kLanes<T>) {
-        for_rows(n, [&](Int r) { y.data[r] = sum_of(x.data + r * n.columns, n.columns, [](Vec<T> v) { return v; }); });
-        return nullptr;
-    }
+    if (n.columns >= kLanes<T>) return sum_rows_of(x.data, n, y.data, [](Vec<T> v) { return v; });
     if (n.columns == 1) {
         map(x.data, y.data, n.rows, [](Vec<T> v) { return v; });
         return nullptr;

@@ -13,6 +13,7 @@ struct CopiedAxis {
 // Whether x has all elements offset + sum of index * stride. In this order of checks no product overflows. Functions that do
 // not depend on the element type are not inlined, because the kernels of both types need them twice.
 [[gnu::noinline]] bool elements_within(const Int* shape, Int rank, Labels strides, Int offset, Int size) {
+    if (offset < 0 || offset >= size) return false;
     Int first = offset, last = offset;
     for (Int i = 0; i < rank; ++i) {
         const Int stride = strides.data[i], steps = shape[i] - 1;
