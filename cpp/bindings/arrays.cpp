@@ -49,6 +49,28 @@ char element_of(const Proxy* x) {
     return !fits ? 0 : x->descr == float32 ? 'f' : x->descr == float64 ? 'd' : 0;
 }
 
+// Whether NumPy copies x, which a kernel can read, faster than the kernel: contiguous pieces of x are short, or if the last
+// axis is not contiguous, the plane of it and of the axis along which x is contiguous is small. Axes that are one axis in both
+// arrays count as one. The sizes are measured with two threads.
+bool is_narrow(const Proxy* x) {
+    const char element = element_of(x);
+    if (element == 0) return false;
+    const Layout layout(x, element == 'f' ? sizeof(float) : sizeof(double));
+    Int sizes[kMaxRank], strides[kMaxRank];
+    int n = 0;
+    for (int i = x->nd - 1; i >= 0; --i) {
+        if (x->dimensions[i] == 1) continue;
+        if (n > 0 && layout.strides[i] == sizes[n - 1] * strides[n - 1]) sizes[n - 1] *= x->dimensions[i];
+        else sizes[n] = x->dimensions[i], strides[n++] = layout.strides[i];
+    }
+    if (!layout.whole || n == 0) return false;
+    constexpr Int kPiece = 4, kAlong = 6, kPlane = 128;
+    if (strides[0] == 1) return sizes[0] < kPiece;
+    const Int* const found = std::find(strides, strides + n, 1);
+    const Int along = found == strides + n ? 0 : sizes[found - strides];
+    return along < kAlong || along * sizes[0] < kPlane;
+}
+
 template <class T>
 View<T> view_of(const Proxy* contiguous) {
     View<T> view{reinterpret_cast<T*>(contiguous->data), 1, contiguous->nd, {}};
@@ -70,6 +92,12 @@ Status run_strided(const Kernels<T>& kernels, const Proxy* x, const Layout& layo
     return without_gil([&] { return kernels.strided_add(from, layout.offset, strides, old, to); });
 }
 
+PyObject* copy_by_numpy(PyObject* x) {
+    const Proxy* const array = py::detail::array_proxy(x);
+    py::object y = stolen(new_array(array->descr, array->nd, array->dimensions));
+    return y && numpy_api->PyArray_CopyInto_(y.ptr(), x) == 0 ? y.release().ptr() : nullptr;
+}
+
 // As run_strided; `into` is y, or nullptr for a new array. Without an error it is null if the kernels do not take x.
 PyObject* strided(const Proxy* x, const Proxy* before, PyObject* into) {
     const char element = element_of(x);
@@ -85,11 +113,13 @@ PyObject* strided(const Proxy* x, const Proxy* before, PyObject* into) {
     return y.inc_ref().ptr();
 }
 
-// x itself if it is C-contiguous and aligned, else a copy that is: of float32 and float64 by the kernel, of others by NumPy.
+// x itself if it is C-contiguous and aligned, else a copy that is: of float32 and float64 by the kernel, or by NumPy if they
+// are narrow; of others by NumPy.
 PyObject* contiguous(PyObject*, PyObject* x) {
     if (PyObject_TypeCheck(x, array_type)) {
         const Proxy* const array = py::detail::array_proxy(x);
         if (is_contiguous(array)) return Py_NewRef(x);
+        if (is_narrow(array)) return copy_by_numpy(x);
         PyObject* const copy = strided(array, nullptr, nullptr);
         if (copy != nullptr || PyErr_Occurred() != nullptr) return copy;
     }

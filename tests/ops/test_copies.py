@@ -1,5 +1,7 @@
 """Arrays with any strides in ops that copy them."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,14 @@ from lamella.ops.arrays import contiguous
 from lamella.ops.tape import Tape, value_of
 
 X = np.arange(2 * 3 * 4 * 5, dtype=np.float32).reshape(2, 3, 4, 5)
-VIEWS = [X, X.T, X.transpose(0, 2, 1, 3), X[:, ::2, 1:3], X[::-1, :, ::-1], np.broadcast_to(X[:, :1], X.shape), X[1, 2, 3, 4:]]
+WIDE = (np.arange(40 * 30 * 7 * 50, dtype=np.float32) % 2039).reshape(
+    40, 30, 7, 50
+)  # kernels copy it, NumPy copies narrow ones
+VIEWS = [
+    WIDE.T, WIDE.transpose(0, 2, 1, 3), WIDE[:, ::2, 1:3, 5:45], WIDE[..., 3:6], WIDE[..., 3:7], WIDE[..., ::2], WIDE[::-1, 3:],
+    WIDE.transpose(3, 0, 2, 1), WIDE[:, :5, 0, :4].T, WIDE[:3, 0, 0].T, WIDE[:2, 0].transpose(2, 1, 0), WIDE[:, :9, :2, :6].T,
+    X, X.T, X.transpose(0, 2, 1, 3), X[:, ::2, 1:3], X[::-1, :, ::-1], np.broadcast_to(X[:, :1], X.shape), X[1, 2, 3, 4:],
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", [np.float32, np.float64, np.int32, np.float16, ">f4"])
@@ -41,10 +50,12 @@ def test_reshape_that_only_splits_axes_makes_a_view():
 
 @pytest.mark.parametrize("axis", [0, 1, 2, -1])
 def test_concatenate_is_numpys(axis):
-    for kinds in [("f4", "f4", "f4"), ("f8", "f8", "f8"), ("f4", "f8", "f4"), ("i4", "i4", "i4")]:
+    kinds_of_three = [("f4", "f4", "f4"), ("f8", "f8", "f8"), ("f4", "f8", "f4"), ("i4", "i4", "i4")]
+    # NumPy joins small arrays, the kernel large ones.
+    for kinds, (other, last) in itertools.product(kinds_of_three, [([2, 5, 6], 7), ([60, 70, 80], 70)]):
         xs = []
-        for size, kind in zip((3, 0, 7), kinds):
-            shape = [2, 5, 6]
+        for size, kind in zip((3, 0, last), kinds):
+            shape = other.copy()
             shape[axis] = size
             xs.append(np.arange(int(np.prod(shape)), dtype=kind).reshape(shape))
         for given in (xs, [x.transpose().copy().transpose() for x in xs]):

@@ -9,9 +9,9 @@ import numpy as np
 
 from lamella import _kernels
 
-# contiguous(x): x itself if it is C-contiguous and aligned, else a copy that is; a kernel copies floats. empty_like(x, shape): a
-# new C-contiguous array with x's dtype, and with its shape if none is given. They are in C++ because each op calls them, and a
-# call of NumPy takes longer than a small kernel.
+# contiguous(x): x itself if it is C-contiguous and aligned, else a copy that is; a kernel copies floats, unless NumPy is faster.
+# empty_like(x, shape): a new C-contiguous array with x's dtype, and with its shape if none is given. They are in C++ because each
+# op calls them, and a call of NumPy takes longer than a small kernel.
 # in_place_of(dy), for an op's backward: memory for a gradient with dy's shape and dtype. It is dy itself if only the tape refers
 # to dy, so that a step needs less memory and moves fewer bytes; else it is a new array.
 from lamella._kernels import contiguous as contiguous
@@ -19,6 +19,11 @@ from lamella._kernels import empty_like as empty_like
 from lamella._kernels import in_place_of as in_place_of
 from lamella.core.shapes import count
 from lamella.core.types import Array, Value
+
+# The most axes of an array that kernels read or that `empty_like` makes.
+_MOST_AXES = 8
+# Mean bytes of an array of a concatenation, and of its pieces that are contiguous in the result. NumPy copies smaller ones faster.
+_PART, _PIECE = 1 << 15, 64
 
 
 def axis_of(axis: int, ndim: int) -> int:
@@ -32,12 +37,14 @@ def axis_of(axis: int, ndim: int) -> int:
     return axis % ndim
 
 
-def reshaped(x: Array, shape: Sequence[int]) -> Array:
-    """x.reshape(shape). If this needs a copy, a kernel makes it.
+def reshaped(x: Array, shape: int | Sequence[int]) -> Array:
+    """x.reshape(shape). If this needs a copy, `contiguous` makes it.
 
     Raises:
         ValueError: The numbers of elements differ.
     """
+    if isinstance(shape, (int, np.integer)):
+        shape = (int(shape),)
     # NumPy makes views of some other arrays too, but most of these are copied by the next kernel.
     return (x if x.flags.c_contiguous or _only_splits(x.shape, shape) else contiguous(x)).reshape(shape)
 
@@ -45,10 +52,10 @@ def reshaped(x: Array, shape: Sequence[int]) -> Array:
 def _only_splits(before: Sequence[int], after: Sequence[int]) -> bool:
     """Whether each axis becomes one axis or several; then any array has a view of this shape."""
     sizes = list(after)
+    if -1 in sizes:
+        sizes[sizes.index(-1)] = count(before) // (-count(sizes) or 1)
     if 0 in sizes:
         return True  # NumPy raises the error: empty arrays are contiguous
-    if -1 in sizes:
-        sizes[sizes.index(-1)] = count(before) // -count(sizes)
     for size in before:
         while size > 1 and sizes and size % sizes[0] == 0:
             size //= sizes.pop(0)
@@ -57,24 +64,32 @@ def _only_splits(before: Sequence[int], after: Sequence[int]) -> bool:
     return count(sizes) == 1
 
 
+def suits_kernels(x: Array) -> bool:
+    """Whether kernels read x as it is, and `empty_like` makes such an array: aligned C-contiguous floats of few axes."""
+    kind, flags = x.dtype, x.flags
+    return kind.char in "fd" and kind.isnative and flags.c_contiguous and flags.aligned and x.ndim <= _MOST_AXES
+
+
 def concatenated(xs: Sequence[Array], axis: int) -> Array:
-    """np.concatenate(xs, axis); of contiguous floats by a kernel.
+    """np.concatenate(xs, axis); of contiguous floats by a kernel, unless they are small or their pieces are.
 
     Raises:
         ValueError: As np.concatenate.
     """
     first = xs[0] if xs else None
-    if first is None or first.dtype.char not in "fd" or not isinstance(axis, int) or not -first.ndim <= axis < first.ndim:
+    if first is None or not isinstance(axis, int) or not -first.ndim <= axis < first.ndim:
         return np.concatenate(xs, axis=axis)
     at = axis % first.ndim
     before, after = first.shape[:at], first.shape[at + 1 :]
+    rows = count(before)
+    if sum([x.nbytes for x in xs]) < len(xs) * max(_PART, _PIECE * rows):
+        return np.concatenate(xs, axis=axis)
     for x in xs:
         # np.concatenate keeps the order in memory of transposed arrays; with the kernel they would be copied twice.
-        if not x.flags.c_contiguous or x.dtype != first.dtype or (x.shape[:at], x.shape[at + 1 :]) != (before, after):
+        if x.dtype != first.dtype or not suits_kernels(x) or (x.shape[:at], x.shape[at + 1 :]) != (before, after):
             return np.concatenate(xs, axis=axis)
     y = empty_like(first, (*before, sum(x.shape[at] for x in xs), *after))
-    if y.size:
-        _kernels.concatenate(list(xs), count(before), y)
+    _kernels.concatenate(list(xs), rows, y)
     return y
 
 

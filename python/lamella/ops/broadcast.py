@@ -9,7 +9,7 @@ import numpy as np
 from lamella import _kernels
 from lamella.core.shapes import count
 from lamella.core.types import Array
-from lamella.ops.arrays import empty_like, is_of_last_axes
+from lamella.ops.arrays import empty_like, is_of_last_axes, suits_kernels
 
 # The numbers of cpp/table/elementwise.def, of functions of NumPy and of the same with swapped arguments.
 _OPERATIONS: dict[Callable[..., Array], tuple[int, int]] = {
@@ -20,14 +20,14 @@ _LARGE = 1 << 15
 
 
 def _is_large(x: Array) -> bool:
-    return x.size >= _LARGE and x.dtype.char in "fd" and x.dtype.isnative and x.flags.c_contiguous
+    return x.size >= _LARGE and suits_kernels(x)
 
 
 def elementwise(function: Callable[[Array, Array], Array], a: Array, b: Array) -> Array:
     """function(a, b), one of np.add, np.subtract, np.multiply and np.true_divide, broadcast."""
     swapped = b.size > a.size
     large, other = (b, a) if swapped else (a, b)
-    if not _is_large(large) or other.dtype != large.dtype or not other.flags.c_contiguous:
+    if not _is_large(large) or other.dtype != large.dtype or not suits_kernels(other):
         return np.asarray(function(a, b))
     rows = _rows_and_columns(large.shape, other.shape)
     if rows is None:

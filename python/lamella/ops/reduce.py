@@ -9,14 +9,14 @@ import numpy as np
 from lamella import _kernels
 from lamella.core.shapes import count
 from lamella.core.types import Array, Axes
-from lamella.ops.arrays import contiguous, empty_like, max_over_places
+from lamella.ops.arrays import contiguous, empty_like, max_over_places, suits_kernels
 from lamella.ops.broadcast import large_sum
 from lamella.ops.tape import Backward, Gradients, differentiable
 
 
 def _total(x: Array, kernel: Callable[[Array, Array], None]) -> Array:
-    y = empty_like(x, ())
-    kernel(contiguous(x), y)
+    y, x = empty_like(x, ()), contiguous(x)
+    kernel(x if suits_kernels(x) else x.reshape(-1), y)
     return y
 
 
@@ -50,10 +50,10 @@ def sum(x: Array, *, axis: Axes = None, keepdims: bool = False) -> tuple[Array, 
 
     With keepdims the axes stay, with size 1. This holds for all reductions.
     """
-    if axis is None and not keepdims and x.dtype.char in "fd":
+    if axis is None and not keepdims and x.dtype.char in "fd" and x.dtype.isnative:
         y = _total(x, _kernels.sum_all)
     else:
-        kind = np.dtype(np.int64) if x.dtype.kind == "b" else x.dtype
+        kind = np.dtype(np.int64) if x.dtype.kind == "b" else x.dtype.newbyteorder("=")  # the only one that NumPy takes
         total = _large_sum(x, axis, keepdims)
         y = np.asarray(x.sum(axis=_axes(axis), keepdims=keepdims, dtype=kind)) if total is None else total
     shape = x.shape
@@ -67,7 +67,7 @@ def sum(x: Array, *, axis: Axes = None, keepdims: bool = False) -> tuple[Array, 
 @differentiable
 def mean(x: Array, *, axis: Axes = None, keepdims: bool = False) -> tuple[Array, Backward]:
     """The mean of x over `axis`, see `sum` for keepdims; floats of any shape. NaN if there are no elements."""
-    if axis is None and not keepdims and x.dtype.char in "fd":
+    if axis is None and not keepdims and x.dtype.char in "fd" and x.dtype.isnative:
         y = _total(x, _kernels.sum_all)
         y /= x.size or np.nan
     else:
