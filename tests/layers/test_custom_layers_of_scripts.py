@@ -219,3 +219,29 @@ def test_a_weight_without_axes_that_is_read_more_than_once(function, slope, opti
     model.train_on_batch(values, values)
     rate = 0.01 * slope(values, -0.7).sum(1).mean() if optimizer == "sgd" else 0.001 * np.sign(slope(values, -0.7).sum())
     np.testing.assert_allclose(model.get_weights()[0], -0.7 - rate, rtol=1e-4)
+
+
+class ScaledAttention(Layer):
+    """Divides by a number of NumPy, which is a float64."""
+
+    def call(self, inputs):
+        q, k = inputs
+        scores = K.softmax(K.batch_dot(q, k, axes=[2, 2]) / np.sqrt(q.shape[-1]))
+        return np.float64(2) * K.batch_dot(scores, k)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape[0]
+
+
+def test_a_call_with_numbers_of_numpy_keeps_float32():
+    q, k = Input((5, 8)), Input((5, 8))
+    model = Model([q, k], Dense(3, kernel_initializer="ones")(ScaledAttention()([q, k])))
+    model.compile("sgd", "mse")
+    x = np.random.default_rng(0).normal(size=(2, 4, 5, 8)).astype("f")
+    scores = np.einsum("bqd,bkd->bqk", *x.astype("d")) / 8**0.5
+    weights = np.exp(scores) / np.exp(scores).sum(-1, keepdims=True)
+    wanted = np.repeat(2 * (weights @ x[1]).sum(-1, keepdims=True), 3, axis=-1)
+    y = model.predict(list(x))
+    assert y.dtype == np.float32
+    np.testing.assert_allclose(y, wanted, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(model.train_on_batch(list(x), np.zeros((4, 5, 3), "f")), np.mean(wanted**2), rtol=1e-4)

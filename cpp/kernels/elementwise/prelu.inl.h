@@ -80,8 +80,8 @@ Status prelu_backward(In<T> x, In<T> alpha, In<T> dy, Out<T> dx, Out<T> dalpha) 
             T *const to = dx.data + at, *const total = sum + column;
             for_vectors<T>(0, n, [=](Int i, Int part) {
                 const Vec<T> v = load(from + i, part), d = load(given + i, part);
-                // At 0 the gradient is 0, as in Keras.
-                store(total + i, load(total + i, part) + (v < T(0) ? d * v : Vec<T>{}), part);
+                // At 0 the gradient is 0, as in Keras. NaN gives NaN.
+                store(total + i, load(total + i, part) + (v > T(0) ? Vec<T>{} : d * v), part);
                 store(to + i, v > T(0) ? d : v < T(0) ? d * load(slope + i, part) : Vec<T>{}, part);
             });
         });

@@ -28,6 +28,22 @@ class UserArray(np.ndarray[Any, Any]):
         """See `ops.tape.Tensor`."""
         merged(super().shape, shape, "this array")
 
+    def __array_ufunc__(
+        self, ufunc: np.ufunc, method: str, *inputs: Any, out: tuple[Any, ...] | None = None, **options: Any
+    ) -> Any:
+        """As a tensor, a floating array keeps its dtype beside a number of NumPy: `K.dot(q, k) / np.sqrt(64)` has K.dot's.
+
+        NumPy 2 would compute float64, because `np.sqrt(64)` is of that type.
+        """
+        floating = any(isinstance(v, np.ndarray) and v.dtype.kind == "f" for v in inputs)
+        given = [v.item() if floating and isinstance(v, np.floating | np.integer) else _plain(v) for v in inputs]
+        if out is not None:
+            options["out"] = tuple(map(_plain, out))
+        result = getattr(ufunc, method)(*given, **options)
+        if out is not None:
+            return out[0] if len(out) == 1 else out
+        return tuple(map(_of_ufunc, result)) if isinstance(result, tuple) else _of_ufunc(result)
+
     __iadd__: Any = np.ndarray.__add__
     __isub__: Any = np.ndarray.__sub__
     __imul__: Any = np.ndarray.__mul__
@@ -35,6 +51,15 @@ class UserArray(np.ndarray[Any, Any]):
     __ifloordiv__: Any = np.ndarray.__floordiv__
     __imod__: Any = np.ndarray.__mod__
     __ipow__: Any = np.ndarray.__pow__
+
+
+def _plain(value: Any) -> Any:
+    return value.view(np.ndarray) if isinstance(value, UserArray) else value
+
+
+def _of_ufunc(result: Any) -> Any:
+    """What NumPy makes of a result for a class of its own: also numbers become arrays of it."""
+    return np.asarray(result).view(UserArray) if isinstance(result, np.ndarray | np.generic) else result
 
 
 def for_user(value: Any) -> Any:

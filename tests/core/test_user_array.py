@@ -1,0 +1,42 @@
+"""UserArray: numbers of NumPy beside it, and results of NumPy's functions."""
+
+import operator
+
+import numpy as np
+import pytest
+
+from lamella.core.user_array import UserArray
+
+
+def user(values, dtype):
+    return np.array(values, dtype).view(UserArray)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("number", [np.float64(2), np.float32(2), np.int64(2)], ids=repr)
+@pytest.mark.parametrize("name", ["add", "sub", "mul", "truediv", "pow"])
+def test_a_floating_array_keeps_its_dtype_beside_a_number_of_numpy(dtype, number, name):
+    function, x = getattr(operator, name), user([1, 2, 4], dtype)
+    for got, wanted in (
+        (function(x, number), function(np.array([1.0, 2, 4]), 2)),
+        (function(number, x), function(2, np.array([1.0, 2, 4]))),
+    ):
+        assert type(got) is UserArray and got.dtype == dtype
+        np.testing.assert_allclose(got, wanted.astype(dtype))
+
+
+def test_arrays_and_integers_follow_numpy():
+    x = user([1, 2], np.float32)
+    assert (x + np.ones(2)).dtype == np.float64
+    assert (user([1, 2], np.int32) * np.float64(0.5)).tolist() == [0.5, 1.0]
+    assert (x > np.float64(1)).tolist() == [False, True]
+
+
+def test_functions_of_numpy_give_arrays_of_the_class():
+    x = user([[1, 4], [9, 16]], np.float32)
+    assert [type(v) for v in (np.sqrt(x), x.sum(), np.add.outer(x, x), *np.modf(x))] == [UserArray] * 5
+    assert x.sum().tolist() == 30 and np.sqrt(x).tolist() == [[1, 2], [3, 4]]
+    out = user(np.zeros((2, 2)), np.float32)
+    assert np.multiply(x, np.float64(2), out=out) is out and out.tolist() == [[2, 8], [18, 32]]
+    with pytest.raises(ValueError, match="could not be broadcast"):
+        x + np.ones(3, np.float32)
