@@ -3,7 +3,10 @@
 from on_tensors import array, axis, broadcast_to, program, shape
 
 DECIDED = {
-    ("cast ", "is both fed and fetched"): "TensorFlow refuses to feed and fetch one tensor, which a cast to its own dtype returns",
+    (
+        "cast ",
+        "is both fed and fetched",
+    ): "TensorFlow refuses to feed and fetch one tensor, which a cast to its own dtype returns",
     (".gradients: only Keras raises TypeError", "Expected bool, but got 3"): "the slopes of a sum of bools, which are none",
     ("l2_normalize", "only Keras raises TypeError", "Expected int"): "integers, of which lamella makes floats",
     (".numpy: only Keras raises AttributeError", "'numpy."): "lamella computes with arrays where TensorFlow wants a tensor",
