@@ -1,5 +1,7 @@
 """The tests of the suite that are not expected to pass, and why."""
 
+import shutil
+
 # Folders, files and tests that do not run at all.
 LEFT_OUT = {
     "docs": "checks Keras's own docstrings and pages",
@@ -10,9 +12,12 @@ LEFT_OUT = {
     "keras/utils/multi_gpu_test.py": "needs 8 GPUs",
     "test_api.py": "needs a list of names that is not in the source distribution",
 }
+if shutil.which("dot") is None:
+    LEFT_OUT["keras/utils/vis_utils_test.py"] = "plots by Graphviz's program dot, which is not here"
 
-# Tests that pass or fail by chance, as the random numbers of lamella are not those of TensorFlow.
+# Tests that pass or fail by chance, as the random numbers of lamella are not those of TensorFlow, or with the order of a sum.
 BY_CHANCE = {
+    "keras/engine/test_training.py::test_model_with_crossentropy_losses_channels_first": "compares float32 means in two orders to 1e-7, less than a unit in the last place; they are equal with vectors of AVX2, not with those of AVX-512",
     "integration_tests/test_temporal_data_tasks.py::test_temporal_classification_functional": "8 of 12 seeds reach the accuracy, 7 of 12 in TensorFlow",
     "keras/layers/wrappers_test.py::test_TimeDistributed_learning_phase": "fails if a rate of 0.999 keeps one of 60 values",
 }
