@@ -53,6 +53,7 @@ LAMELLA_INLINE void fetch_tile(const Tiles<T>& tiles, Int done) {
     if (tiles.x_next == nullptr) return;
 #pragma GCC unroll 64
     for (int i = 0; i < kSource * kLanes<T>; i += kLine) __builtin_prefetch(tiles.x_next + kSource * done + i, 0, 2);
+    if (tiles.result_next == nullptr) return;
 #pragma GCC unroll 16
     for (int i = 0; i < kResult * kLanes<T>; i += kLine) {
         __builtin_prefetch(tiles.result_next + kResult * done + i, kWrites ? 1 : 0, 2);
@@ -235,6 +236,7 @@ struct TiledBand {
     const T* x[TileSource<T>::kRing];  // rows, from channel `channel` on
     Int channel, x_step, rows, first;
     const T *x_next, *result;  // what the next band reads first; y or dy
+    bool last;                 // of its chunk: another thread may write the next one, and a prefetch would take its lines away
 };
 
 // Calls f(rows, columns, stride, as types; tiles; offset of their points; first channel) for the tiles of a band with
@@ -254,7 +256,7 @@ LAMELLA_INLINE void for_tiles_of(const Bands<T>& bands, const TiledBand<T>& band
         if (width * Int{sizeof(T)} <= kMostFetched) {
             const Int done = band.rows * (c * bands.columns + q * channels);
             tiles.x_next = band.x_next + stride * stride * done;
-            tiles.result_next = band.result + band.first + band.rows * row + done;
+            tiles.result_next = band.last ? nullptr : band.result + band.first + band.rows * row + done;
         }
         const auto with_rows = [&](auto rows) {
             if (stride == 1) f(rows, columns, Number<1>(), tiles, points, c);
@@ -286,7 +288,8 @@ LAMELLA_INLINE void for_tiles(const Bands<T>& bands, Int begin, Int end, const T
                               rows,
                               (image * bands.rows + row) * bands.columns * width,
                               bands.source + (image * bands.source_rows + top + read) * bands.source_row(),
-                              result};
+                              result,
+                              b + 1 == end};
             for (Int i = 0; i < read; ++i) band.x[i] = source.row(image, top + i);
             for (Int c = channel; c < end_of_pass; c += kTileChannels<T>) {
                 for_tiles_of(bands, band, c, smaller(kTileChannels<T>, end_of_pass - c), f);
