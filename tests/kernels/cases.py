@@ -78,6 +78,7 @@ def calls(dtype):
     yield "batch_norm_relu_backward", (a(*rows), a(*rows), a(c), a(c), a(c), a(c), 1e-3, 0.5, a(*rows), a(c), a(c))
     yield "batch_norm_inference", (a(*rows), a(c), a(c), a(c), a(c), 1e-3, a(*rows))
     yield "dropout", (a(*rows), 0.3, 1, 2, a(*rows))
+    yield "gaussian_noise", (a(*rows), 0.3, 1, 1, 2, a(*rows))
     lists = [[a(70_001), a(3), a(5, 7), a(40_000)] for _ in range(5)]
     sums = [a(70_001), a(3), a(5, 7), a(40_000)]
     yield "accumulate_gradients", (*lists[:2], 0)

@@ -71,4 +71,6 @@ def test_all_targets_give_the_same_numbers(target, dtype):
         getattr(_kernels, name)(*plain)
         for got, wanted in zip(arrays(mine), arrays(plain), strict=True):
             largest = np.abs(wanted).max(initial=0.1)
-            np.testing.assert_allclose(got, wanted, rtol=0, atol=1000 * eps * largest, err_msg=name)
+            # The codes of 8 bits and bfloat16 of a number that lies halfway between two differ by one.
+            error = 1 if got.dtype.kind == "u" else 1000 * eps * largest
+            np.testing.assert_allclose(got, wanted, rtol=0, atol=error, err_msg=name)

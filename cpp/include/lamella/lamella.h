@@ -370,6 +370,15 @@ LAMELLA_API lamella_status lamella_dropout_f32(const lamella_f32* x, double rate
         const lamella_f32* y);
 LAMELLA_API lamella_status lamella_dropout_f64(const lamella_f64* x, double rate, int64_t seed, int64_t offset,
         const lamella_f64* y);
+// gaussian_noise: x + n, or x * (1 + n) if multiplied is 1; n is stddev times a standard normal number. The words of Philox with
+// key seed and counters (offset, 0), (offset, 1) ... in blocks of 64, as 64 numbers of 32 bits or 32 of 64 for float64, give as
+// many normal ones: with pairs u, v in (0, 1] of the first and of the second half, sqrt(-2 log u) cos(pi (2v - 1)), then those of
+// sin. Backward of x * (1 + n) is the same call on dy.
+// Writes y; in place: y.
+LAMELLA_API lamella_status lamella_gaussian_noise_f32(const lamella_f32* x, double stddev, int64_t multiplied, int64_t seed,
+        int64_t offset, const lamella_f32* y);
+LAMELLA_API lamella_status lamella_gaussian_noise_f64(const lamella_f64* x, double stddev, int64_t multiplied, int64_t seed,
+        int64_t offset, const lamella_f64* y);
 
 // --- losses: p, y [R, C]; loss [R] is the loss of each row, dloss [R] its gradient ----------------------
 // mean over C of (p-y)^2, |p-y|.

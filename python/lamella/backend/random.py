@@ -20,13 +20,14 @@ from typing import Any
 import numpy as np
 
 from lamella.core.config import floatx
-from lamella.core.random import draw_key, generator, generator_of, in_step
+from lamella.core.random import draw_key, generator, generator_of, in_step, next_seed
 from lamella.core.scopes import variable_name
 from lamella.core.types import Array
 from lamella.core.variable import Variable
 from lamella.graph.checked import checked
 from lamella.graph.connect import in_graphs
 from lamella.graph.made_in_calls import kept
+from lamella.ops.arrays import standard_normal
 
 __all__ = [
     "random_binomial", "random_normal", "random_normal_variable", "random_uniform", "random_uniform_variable",
@@ -49,7 +50,11 @@ def random_normal(
         dtype: The dtype; None is floatx.
         seed: See the top of this file; None is the stream of random numbers.
     """
-    return _as(_generator(seed).normal(mean, stddev, _sizes(shape, "random_normal")), dtype)
+    double = np.dtype(floatx() if dtype is None else dtype).char == "d"
+    draws = standard_normal(_sizes(shape, "random_normal"), np.float64 if double else np.float32, _key(seed))
+    draws *= stddev
+    draws += mean
+    return _as(draws, dtype)
 
 
 @_draws
@@ -110,6 +115,13 @@ def random_uniform_variable(
 ) -> Variable:
     """A Variable with uniformly distributed initial numbers in [low, high); see `random_normal_variable`."""
     return _variable(lambda: random_uniform(shape, low, high, dtype, seed), name, ("random_uniform", tuple(shape), dtype))
+
+
+def _key(seed: int | None) -> tuple[int, int]:
+    """The key of a kernel that draws, like `_generator`."""
+    if in_step() and seed is not None:
+        return draw_key(seed)
+    return next_seed("random") if seed is None else int(seed) % 2**63, 0
 
 
 def _generator(seed: int | None) -> np.random.Generator:

@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from lamella import _kernels
 
@@ -150,3 +151,10 @@ def max_over_places(x: Array) -> tuple[Array, Callable[[Array], Array]]:
         return dx
 
     return y, backward
+
+
+def standard_normal(shape: tuple[int, ...], dtype: DTypeLike, key: tuple[int, int]) -> Array:
+    """Normally distributed numbers, float32 or float64. The same key, shape and dtype give the same ones."""
+    y: Array = np.zeros(shape, dtype)
+    _kernels.gaussian_noise(y, 1.0, 0, *key, y)
+    return y

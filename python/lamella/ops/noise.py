@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from lamella.core.random import generator_of
+from lamella import _kernels
 from lamella.core.types import Array
-from lamella.ops.tape import Backward, differentiable
-
-
-def _normal(x: Array, key: tuple[int, int]) -> Array:
-    return generator_of(key).standard_normal(x.shape, x.dtype)
+from lamella.ops.arrays import contiguous, empty_like, in_place_of
+from lamella.ops.tape import Backward, Gradients, differentiable
 
 
 @differentiable
@@ -22,9 +17,9 @@ def gaussian_noise(x: Array, *, stddev: float, key: tuple[int, int]) -> tuple[Ar
         stddev: The standard deviation.
         key: (seed, offset), each below 2**63. The same key, shape and dtype give the same noise.
     """
-    y = _normal(x, key)
-    y *= stddev
-    y += x
+    x = contiguous(x)
+    y = empty_like(x)
+    _kernels.gaussian_noise(x, stddev, 0, *key, y)
     return y, lambda dy, need: (dy,)
 
 
@@ -39,7 +34,15 @@ def gaussian_dropout(x: Array, *, rate: float, key: tuple[int, int]) -> tuple[Ar
 
     Source: Srivastava et al., 2014; Keras 2.2.5.
     """
-    noise = _normal(x, key)
-    noise *= np.sqrt(rate / (1 - rate))
-    noise += 1
-    return x * noise, lambda dy, need: (dy * noise,)
+    stddev = (rate / (1 - rate)) ** 0.5
+    x = contiguous(x)
+    y = empty_like(x)
+    _kernels.gaussian_noise(x, stddev, 1, *key, y)
+
+    def backward(dy: Array, need: tuple[bool, ...]) -> Gradients:
+        dy = contiguous(dy)
+        dx = in_place_of(dy)
+        _kernels.gaussian_noise(dy, stddev, 1, *key, dx)
+        return (dx,)
+
+    return y, backward
