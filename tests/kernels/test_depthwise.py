@@ -144,12 +144,13 @@ def test_random_geometries(target, dtype):
 
 
 @dtypes
-def test_windows_outside_of_the_array_read_zeros(target, dtype):
+@pytest.mark.parametrize("stride, lengths", [(1, (12, 13)), (2, (6, 7))])
+def test_windows_outside_of_the_array_read_zeros(target, dtype, stride, lengths):
     """More padding than in Keras: whole windows of zeros before and after."""
     for channels in (3, 64):
         x, w = np.ones((1, 3, 4, channels), dtype), np.ones((3, 3, channels, 1), dtype)
-        y, dx = np.empty((1, 12, 13, channels), dtype), np.empty_like(x)
-        geometry = ((3, 3), (1, 1), (1, 1), (5, 5))
+        y, dx = np.empty((1, *lengths, channels), dtype), np.empty_like(x)
+        geometry = ((3, 3), (stride, stride), (1, 1), (5, 5))
         _kernels.depthwise_conv_forward(x, w, w[0, 0, :0, 0], geometry, 0, y)
         close(y, oracle.forward(x, w, np.zeros(0), 0, y.shape, *geometry[1:]), 4)
         _kernels.depthwise_conv_backward_input(y, w, geometry, dx)

@@ -6,6 +6,7 @@
 // rows, then chunk by chunk.
 #pragma once
 #include "kernels/column_sums.inl.h"
+#include "kernels/window/depthwise_spread.inl.h"
 #include "kernels/window/depthwise_threes.inl.h"
 #include "kernels/window/depthwise_tiles.inl.h"
 
@@ -74,6 +75,16 @@ struct DepthwiseShape {
     template <class T>
     Bands<T> bands_of_dx(const T* data, const T* zeros) const {
         return {data, zeros, y[1], y[2], 2 - window.before[1], 2 - window.before[2], x[1], x[2], channels, 1};
+    }
+
+    // For stride 2, see depthwise_spread.inl.h.
+    template <class T>
+    Spread<T> spread_of_dx(const T* data, const T* zeros) const {
+        return {data, zeros, {x[1], y[1], window.before[1]}, {x[2], y[2], window.before[2]}, channels};
+    }
+    template <class T>
+    bool in_spread() const {
+        return in_bands<T>() && window.stride[2] == 2 && spread_of_dx<T>(nullptr, nullptr).is_covered();
     }
 
     // Whether depthwise_bands.inl.h or depthwise_tiles.inl.h computes `bands`.
@@ -177,6 +188,27 @@ void fill_blocks(const T* w, const T* bias, Int width, const WeightBlocks<T>& bl
             } else {
                 for (Int i = 0; i < blocks.step; ++i) to[i] = i < count ? from[(c + i) % width] : T(0);
             }
+        }
+    }
+}
+
+// The reverse of fill_blocks: gradients of joined points are added. dbias may be nullptr.
+template <class T>
+void gather_blocks(const T* from, const WeightBlocks<T>& blocks, Int width, T* dw, T* dbias) {
+    for (Int place = 0; place <= blocks.places; ++place, from += blocks.step) {
+        T* const to = place < blocks.places ? dw + place * width : dbias;
+        if (to == nullptr) return;
+        if (width == blocks.width) {
+            // A thousand channels one by one took a seventh of the time of a 7x7 map (EPYC, AVX-512).
+            const T* at = from;
+            for (Int c = 0; c < width; c += blocks.step, at += blocks.block())
+                copy(at, to + c, smaller(blocks.step, width - c));
+            continue;
+        }
+        for (Int c = 0; c < width; ++c) {
+            T sum = 0;
+            for (Int channel = c; channel < blocks.width; channel += width) sum += from[blocks.at(0, channel)];
+            to[c] = sum;
         }
     }
 }
@@ -341,14 +373,20 @@ Status depthwise_conv_backward_input(In<T> dy, In<T> w, Window window, Out<T> dx
     const Int width = shape.width(), joined = shape.joined<T>(), places = shape.places();
     const Int phases = window.stride[2];
     const WeightBlocks<T> blocks = shape.blocks<T>();
-    const bool in_bands = phases == 1 && shape.in_bands(shape.bands_of_dx<T>(nullptr, nullptr));
+    const bool in_bands = phases == 1 && shape.in_bands(shape.bands_of_dx<T>(nullptr, nullptr)),
+               in_spread = shape.in_spread<T>();
+    const Int zero_count = in_bands || in_spread ? shape.y[2] * width : 0;
     T *weights, *zeros;
-    const Workspace shared(part(weights, blocks.size()), part(zeros, in_bands ? shape.y[2] * width : 0));
+    const Workspace shared(part(weights, blocks.size()), part(zeros, zero_count));
     if (!shared) return kOutOfMemory;
     const Int reversed = in_bands ? places : shape.in_threes<T>() && phases == 1 ? 3 : 1;
     fill_blocks<T>(w.data, nullptr, width, blocks, reversed, weights);
+    clear(zeros, zero_count);
+    if (in_spread) {
+        const Int grain = ceil_divide(shape.grain(shape.x), 2 * kSpreadPairs);
+        return spread_in_tiles(shape.spread_of_dx(dy.data, zeros), shape.images, grain, weights, dx.data);
+    }
     if (in_bands) {
-        clear(zeros, shape.y[2] * width);
         return sum_bands(shape.bands_of_dx(dy.data, zeros), shape.images, shape.grain(shape.x), weights, false, dx.data);
     }
     const Source<T> source = shape.source_dy(dy.data);
@@ -447,15 +485,7 @@ Status depthwise_conv_backward_weights(In<T> x, In<T> dy, Window window, Out<T> 
     const Status failed = in_bands ? in_chunks(items, item_grain, add_some_bands) : in_chunks(items, item_grain, add_some_rows);
     if (failed != nullptr) return failed;
     sum_some_rows(partial, chunks * sums, sums, totals);
-    for (Int place = 0; place <= places; ++place) {
-        T* const to = place < places ? dweights.data + place * width : dbias.data;
-        if (place == places && dbias.size == 0) break;
-        for (Int c = 0; c < width; ++c) {
-            T sum = 0;
-            for (Int channel = c; channel < blocks.width; channel += width) sum += totals[blocks.at(place, channel)];
-            to[c] = sum;
-        }
-    }
+    gather_blocks<T>(totals, blocks, width, dweights.data, dbias.size > 0 ? dbias.data : nullptr);
     return nullptr;
 }
 
