@@ -60,6 +60,26 @@ def test_arrays_of_the_pool_own_their_memory():
     assert array.ctypes.data % 64 == 0
 
 
+def page_flags(address):
+    """The VmFlags of the mapping that contains the address."""
+    inside = False
+    with open("/proc/self/smaps") as lines:
+        for line in lines:
+            name, *values = line.split()
+            if not name.endswith(":"):
+                begin, end = (int(part, 16) for part in name.split("-"))
+                inside = begin <= address < end
+            elif inside and name == "VmFlags:":
+                return values
+    raise AssertionError(f"no mapping contains {address:#x}")
+
+
+@pytest.mark.skipif(not os.path.exists("/sys/kernel/mm/transparent_hugepage"), reason="the system has no huge pages")
+def test_large_arrays_may_have_huge_pages():
+    array = made((16, 1 << 20))
+    assert "hg" in page_flags(array.ctypes.data + array.nbytes // 2)
+
+
 def test_small_arrays_are_not_pooled():
     before = config.pool_counts()
     array = in_pool(np.zeros, 8191, np.float32)
