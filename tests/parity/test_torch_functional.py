@@ -1,5 +1,8 @@
 """lamella.torch.functional and replace: torch's own numbers, gradients by torch.autograd.gradcheck, and what is refused."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 
@@ -87,6 +90,32 @@ def test_cross_entropy(shape, reduction, dtype):
     same(ours, lambda z: torch.nn.functional.cross_entropy(z, soft, reduction=reduction), (logits,), dtype)
 
 
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+def test_cross_entropy_of_no_labels_has_no_gradient(reduction):
+    gradients = []
+    for function in (F.cross_entropy, torch.nn.functional.cross_entropy):
+        logits = drawn(3, 4)
+        loss = function(logits, torch.full((3,), -100), reduction=reduction)
+        assert loss.isnan().all() if reduction == "mean" else (loss == 0).all()
+        loss.sum().backward()
+        gradients.append(logits.grad)
+    assert (gradients[0] == 0).all() and torch.equal(*gradients)
+
+
+@pytest.mark.parametrize(
+    "how",
+    [{"stride": [1, 2]}, {"stride": (2,), "padding": (1,)}, {"padding": [0, 2], "dilation": [2]}, {"padding": "same", "stride": [1, 1]}],
+    ids=str,
+)  # fmt: skip
+def test_numbers_of_conv2d_may_be_lists(how):
+    same(F.conv2d, torch.nn.functional.conv2d, (drawn(2, 3, 7, 8), drawn(4, 3, 3, 3, seed=1), drawn(4)), torch.float64, **how)
+
+
+@pytest.mark.parametrize("rows, inputs, outputs", [(3, 0, 2), (3, 4, 0), (0, 0, 2), (0, 4, 2)])
+def test_linear_without_elements(rows, inputs, outputs):
+    same(F.linear, torch.nn.functional.linear, (drawn(rows, inputs), drawn(outputs, inputs), drawn(outputs)), torch.float64)
+
+
 def test_gradcheck():
     assert torch.autograd.gradcheck(lambda *a: F.conv2d(*a, 2, 1), (drawn(2, 2, 5, 4), drawn(3, 2, 3, 3, seed=1), drawn(3)))
     assert torch.autograd.gradcheck(
@@ -150,6 +179,89 @@ def test_a_model_trains_the_same_after_replace():
     torch.testing.assert_close(again.eval()(x), ours.eval()(x), rtol=1e-4, atol=1e-5)
 
 
+class Block(torch.nn.Module):
+    """An inverted residual block with a shared convolution."""
+
+    def __init__(self, channels, stride):
+        super().__init__()
+        wide = 2 * channels
+        self.expand = torch.nn.Conv2d(channels, wide, 1, bias=False)
+        self.shared = torch.nn.Conv2d(wide, wide, 3, padding=1, groups=wide)
+        self.down = torch.nn.Conv2d(wide, wide, 3, stride, 2, 2, groups=wide, bias=False)
+        self.project = torch.nn.Conv2d(wide, channels, 1)
+        self.norm = torch.nn.BatchNorm2d(wide)
+
+    def forward(self, x):
+        y = torch.relu(self.norm(self.shared(self.shared(self.expand(x)))))
+        y = self.project(self.down(y))
+        return x + y if y.shape == x.shape else y
+
+
+def mobile():
+    conv = torch.nn.Conv2d
+    return torch.nn.Sequential(
+        conv(3, 8, 7, 2, 3, bias=False), torch.nn.BatchNorm2d(8), torch.nn.ReLU6(), Block(8, 1), Block(8, 2), conv(8, 8, 3, groups=2, padding=1),
+        conv(8, 8, (1, 3), padding=(0, 1), padding_mode="circular"), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(8, 5),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("evaluated", [False, True])
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+def test_a_network_with_kinds_of_convolutions_trains_the_same(memory_format, evaluated):
+    torch.manual_seed(0)
+    theirs = mobile().to(memory_format=memory_format).train(not evaluated)
+    ours = replace(copy.deepcopy(theirs))
+    for net in (theirs, ours):
+        net[0].weight.requires_grad_(False)
+    wanted = trained(theirs)
+    np.testing.assert_allclose(trained(ours, F.cross_entropy), wanted, rtol=1e-4)
+    assert wanted[-1] < 0.999 * wanted[0]
+    for (key, got), want in zip(ours.state_dict().items(), theirs.state_dict().values(), strict=True):
+        torch.testing.assert_close(got, want, rtol=1e-3, atol=1e-5, msg=key)
+    x = drawn(2, 3, 10, 10, dtype=torch.float32).detach()
+    for copied in (copy.deepcopy(ours), pickle.loads(pickle.dumps(ours))):
+        assert type(copied[0]) is F.Conv2d and torch.equal(copied(x), ours(x))
+    assert torch.equal(torch.func.functional_call(ours, dict(ours.named_parameters()), x), ours(x))
+    with torch.inference_mode():
+        assert torch.equal(ours(x), ours(x))
+
+
+def test_a_replaced_model_in_autocast_is_as_exact_as_torchs():
+    torch.manual_seed(0)
+    exact, x, labels = mobile(), drawn(16, 3, 10, 10, dtype=torch.float32).detach(), torch.arange(16) % 5
+    theirs, ours = copy.deepcopy(exact), replace(copy.deepcopy(exact))
+    narrow = torch.ones(4, 3, dtype=torch.bfloat16)
+    found = []
+    for net, functions, enabled in ((exact, torch.nn.functional, False), (theirs, torch.nn.functional, True), (ours, F, True)):
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=enabled):
+            loss = functions.cross_entropy(net(x), labels)
+            assert not enabled or functions.linear(x[..., :3], narrow).shape == (16, 3, 10, 4)
+        loss.backward()
+        assert loss.dtype == torch.float32 and all(p.grad.dtype == torch.float32 for p in net.parameters())
+        found.append(torch.cat([loss.detach().reshape(1), *(p.grad.flatten() for p in net.parameters())]))
+    norms = [((each - found[0]).norm() / found[0].norm()).item() for each in found[1:]]
+    assert norms[1] <= norms[0] <= 0.02
+    with pytest.raises(
+        TypeError, match="linear: expected weight of torch.float32, as the input, got torch.bfloat16|dense float32"
+    ):
+        F.linear(x[..., :3], narrow)
+
+
+@pytest.mark.parametrize("soft", [False, True])
+def test_a_target_that_changes_before_backward(soft):
+    logits = drawn(3, 4)
+    target = torch.softmax(drawn(3, 4, seed=1).detach(), 1) if soft else torch.tensor([0, 3, 1])
+    loss, twin = F.cross_entropy(logits, target), logits.detach().requires_grad_()
+    torch.nn.functional.cross_entropy(twin, target.clone()).backward()
+    target.zero_()
+    if soft:
+        with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+            loss.backward()
+    else:  # labels are copied
+        loss.backward()
+        torch.testing.assert_close(logits.grad, twin.grad)
+
+
 def test_what_replace_leaves_alone():
     class Own(torch.nn.Linear):
         pass
@@ -171,6 +283,11 @@ def test_what_replace_leaves_alone():
         (lambda: F.conv2d(drawn(1, 2, 5, 5), drawn(4, 2, 3, 3), stride=2, padding="same"), ValueError, "conv2d: expected stride 1 with padding 'same', got 2"),
         (lambda: F.conv2d(drawn(1, 2, 5, 5), drawn(4, 2, 3, 3).float()), TypeError, "conv2d: expected weight of torch.float64, as the input, got torch.float32"),
         (lambda: F.conv2d(drawn(1, 2, 2, 2), drawn(4, 2, 3, 3)), ValueError, "conv: no window of"),
+        (lambda: F.conv2d(drawn(1, 2, 5, 5), drawn(4, 2, 3, 3), padding="full"), ValueError, "conv2d: expected padding 'valid', 'same' or numbers, got 'full'"),
+        (lambda: F.conv2d(drawn(1, 2, 5, 5), drawn(4, 2, 3, 3), stride=1.5), ValueError, "conv2d: expected stride to be one whole number or two, got 1.5"),
+        (lambda: F.conv2d(drawn(1, 2, 5, 5), drawn(4, 2, 3, 3), dilation=(1, 2, 3)), ValueError, r"conv2d: expected dilation to be one whole number or two, got \(1, 2, 3\)"),
+        (lambda: F.conv2d(drawn(1, 2, 5, 5), drawn(4, 2, 3, 3), drawn(4, 1)), ValueError, r"conv2d: expected bias of shape \(4,\), got \(4, 1\)"),
+        (lambda: F.linear(drawn(2, 3), drawn(4, 3), drawn(1)), ValueError, r"linear: expected bias of shape \(4,\), got \(1,\)"),
         (lambda: F.linear(drawn(2, 3), drawn(4, 2)), ValueError, r"linear: expected input \[..., K\] and weight \[N, K\], got shapes \(2, 3\) and \(4, 2\)"),
         (lambda: F.linear(drawn(2, 3).half(), drawn(4, 3).half()), TypeError, "linear: expected input to be a dense float32 or float64 tensor on the CPU, got torch.float16"),
         (lambda: F.linear(drawn(2, 3).to("meta"), drawn(4, 3)), TypeError, "linear: expected input to be .* on meta"),

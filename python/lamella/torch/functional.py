@@ -4,10 +4,13 @@
     replace(model)      # its Conv2d and Linear layers use lamella's kernels; parameters and state_dict do not change
 
 Images in channels_last memory are read and written without a copy; others are copied once. Gradients of gradients are not computed.
+Within torch.autocast, tensors of fewer bits are computed in float32.
 """
 
 from __future__ import annotations
 
+from math import prod
+from operator import index
 from typing import Any, TypeVar
 
 import numpy as np
@@ -49,7 +52,7 @@ def conv2d(
         TypeError: A tensor is not on the CPU, or is neither float32 nor float64.
         ValueError: Shapes do not fit, or groups is neither 1 nor C.
     """
-    _check("conv2d", input=input, weight=weight, bias=bias)
+    input, weight, bias = _taken("conv2d", input=input, weight=weight, bias=bias)
     if input.ndim == 3:
         y = conv2d(input[None], weight, bias, stride, padding, dilation, groups)
         return y[0]
@@ -60,9 +63,15 @@ def conv2d(
         )
     if groups not in (1, input.shape[1]) or weight.shape[0] % groups:
         raise ValueError(f"conv2d: expected groups to be 1 or the number of channels, {input.shape[1]}, got {groups}")
-    if padding == "same" and any(n != 1 for n in (stride if isinstance(stride, tuple) else (stride,))):
+    _check_bias("conv2d", bias, weight)
+    strides, gaps = _pair("stride", stride), _pair("dilation", dilation)
+    if not isinstance(padding, str):
+        padding = _pair("padding", padding)
+    elif padding not in ("valid", "same"):
+        raise ValueError(f"conv2d: expected padding 'valid', 'same' or numbers, got {padding!r}")
+    if padding == "same" and strides != (1, 1):
         raise ValueError(f"conv2d: expected stride 1 with padding 'same', got {stride}")
-    return _Conv2d.apply(input, weight, bias, stride, padding, dilation, groups)
+    return _Conv2d.apply(input, weight, bias, strides, padding, gaps, groups)
 
 
 def linear(input: Any, weight: Any, bias: Any = None) -> Any:
@@ -80,12 +89,13 @@ def linear(input: Any, weight: Any, bias: Any = None) -> Any:
         TypeError: A tensor is not on the CPU, or is neither float32 nor float64.
         ValueError: Shapes do not fit.
     """
-    _check("linear", input=input, weight=weight, bias=bias)
+    input, weight, bias = _taken("linear", input=input, weight=weight, bias=bias)
     if weight.ndim != 2 or input.ndim < 1 or input.shape[-1] != weight.shape[1]:
         raise ValueError(
             f"linear: expected input [..., K] and weight [N, K], got shapes {tuple(input.shape)} and {tuple(weight.shape)}"
         )
-    y = _Linear.apply(input.reshape(-1, input.shape[-1]), weight, bias)
+    _check_bias("linear", bias, weight)
+    y = _Linear.apply(input.reshape(prod(input.shape[:-1]), input.shape[-1]), weight, bias)
     return y.reshape(*input.shape[:-1], weight.shape[0])
 
 
@@ -114,7 +124,7 @@ def cross_entropy(
         TypeError: A tensor is not on the CPU, or is neither float32 nor float64.
         ValueError: Shapes do not fit, a label is outside of [0, C), or an argument has another value.
     """
-    _check("cross_entropy", input=input)
+    (input,) = _taken("cross_entropy", input=input)
     if weight is not None or label_smoothing:
         raise ValueError("cross_entropy: expected weight=None and label_smoothing=0: lamella has no kernel for other values")
     if reduction not in ("mean", "sum", "none"):
@@ -176,7 +186,16 @@ class Conv2d(torch.nn.Conv2d):  # type: ignore[misc]  # mypy does not read torch
 _DTYPES = (torch.float32, torch.float64)
 
 
-def _check(who: str, **tensors: Any) -> None:
+def _taken(who: str, **tensors: Any) -> list[Any]:
+    """The tensors as the kernels take them: within autocast, those of bfloat16 and float16 in float32.
+
+    Raises:
+        TypeError: One is not a dense tensor on the CPU, or of another dtype.
+    """
+    if torch.is_autocast_enabled("cpu"):
+        for name, tensor in tensors.items():
+            if tensor is not None and tensor.dtype in (torch.bfloat16, torch.float16) and tensor.device.type == "cpu":
+                tensors[name] = tensor.float()
     dtype = next(iter(tensors.values())).dtype
     for name, tensor in tensors.items():
         if tensor is None:
@@ -187,6 +206,23 @@ def _check(who: str, **tensors: Any) -> None:
             )
         if tensor.dtype != dtype:
             raise TypeError(f"{who}: expected {name} of {dtype}, as the input, got {tensor.dtype}")
+    return list(tensors.values())
+
+
+def _check_bias(who: str, bias: Any, weight: Any) -> None:
+    if bias is not None and tuple(bias.shape) != tuple(weight.shape[:1]):
+        raise ValueError(f"{who}: expected bias of shape {tuple(weight.shape[:1])}, got {tuple(bias.shape)}")
+
+
+def _pair(name: str, value: Any) -> tuple[int, int]:
+    """One whole number for both axes, or one for each."""
+    try:
+        numbers = tuple(map(index, value)) if isinstance(value, (tuple, list)) else (index(value),)
+    except TypeError:
+        numbers = ()
+    if len(numbers) not in (1, 2):
+        raise ValueError(f"conv2d: expected {name} to be one whole number or two, got {value!r}")
+    return numbers[0], numbers[-1]
 
 
 def _array(tensor: Any) -> Array:
@@ -263,13 +299,14 @@ class _Linear(Function):  # type: ignore[misc]  # mypy does not read torch
 class _CrossEntropy(Function):  # type: ignore[misc]  # mypy does not read torch
     @staticmethod
     def forward(ctx: Any, logits: Any, target: Any, counts: Any) -> Any:
-        ctx.target = _array(target)
-        loss, ctx.p = F.softmax_cross_entropy(_array(logits), ctx.target)
-        ctx.counts = counts
+        ctx.save_for_backward(target, counts)  # so that backward notices if the program has changed them
+        loss, ctx.p = F.softmax_cross_entropy(_array(logits), _array(target))
         return torch.from_numpy(loss) if counts is None else torch.from_numpy(loss).mul_(counts)
 
     @staticmethod
     @once_differentiable  # type: ignore[untyped-decorator]
     def backward(ctx: Any, dloss: Any) -> Any:
-        dloss = dloss if ctx.counts is None else dloss * ctx.counts
-        return torch.from_numpy(F.softmax_cross_entropy_backward(_array(dloss), ctx.p, ctx.target)), None, None
+        target, counts = ctx.saved_tensors
+        if counts is not None:  # a product would be NaN for the mean of no rows, whose gradient is 0
+            dloss = torch.where(counts, dloss, 0)
+        return torch.from_numpy(F.softmax_cross_entropy_backward(_array(dloss), ctx.p, _array(target))), None, None
