@@ -155,7 +155,12 @@ constexpr Py_ssize_t kMost = 8;  // numbers in one call of `finite`
 // Adds a finite number to `numbers`; false with an error set.
 bool add(PyObject* item, PyObject* owner, PyObject* name, double* numbers, Py_ssize_t* count) {
     const double number = PyFloat_AsDouble(item);
-    if (number == -1 && PyErr_Occurred()) return false;
+    if (number == -1 && PyErr_Occurred()) {
+        if (PyErr_ExceptionMatches(PyExc_TypeError) || PyErr_ExceptionMatches(PyExc_ValueError)) {
+            PyErr_Format(PyExc_TypeError, "%s: expected a number for %S, got %R", Py_TYPE(owner)->tp_name, name, item);
+        }
+        return false;
+    }
     if (!std::isfinite(number)) {
         const char* const got = number != number ? "nan" : number > 0 ? "inf" : "-inf";
         PyErr_Format(PyExc_ValueError, "%s: expected a finite %S, got %s", Py_TYPE(owner)->tp_name, name, got);
@@ -169,8 +174,8 @@ bool add(PyObject* item, PyObject* owner, PyObject* name, double* numbers, Py_ss
     return true;
 }
 
-// finite(owner, group, *names): group[name] for each name, as floats in one tuple; a sequence gives all its items. ValueError
-// for a number that is not finite, with the name of the owner's type.
+// finite(owner, group, *names): group[name] for each name, as floats in one tuple; "betas" gives two. ValueError for a number
+// that is not finite, TypeError for what is no number, with the name of the owner's type.
 PyObject* finite(PyObject*, PyObject* const* arguments, Py_ssize_t given) {
     if (given < 2 || !PyDict_Check(arguments[1])) {
         return PyErr_Format(PyExc_TypeError, "finite: expected an object, a dict and names, got %zd arguments", given);
@@ -183,14 +188,19 @@ PyObject* finite(PyObject*, PyObject* const* arguments, Py_ssize_t given) {
             if (!PyErr_Occurred()) PyErr_SetObject(PyExc_KeyError, arguments[i]);
             return nullptr;
         }
-        const bool several = !PyNumber_Check(value);
-        PyObject* const kept = several ? PySequence_Fast(value, "finite: expected numbers") : Py_NewRef(value);
-        bool good = kept != nullptr;
-        for (Py_ssize_t k = 0; good && k < (several ? PySequence_Fast_GET_SIZE(kept) : 1); ++k) {
-            PyObject* const item = several ? PySequence_Fast_GET_ITEM(kept, k) : kept;
-            good = add(item, arguments[0], arguments[i], numbers, &count);
+        if (!PyUnicode_Check(arguments[i]) || PyUnicode_CompareWithASCIIString(arguments[i], "betas") != 0) {
+            if (!add(value, arguments[0], arguments[i], numbers, &count)) return nullptr;
+            continue;
         }
-        Py_XDECREF(kept);
+        PyObject* const pair = PySequence_Check(value) ? PySequence_Fast(value, "") : nullptr;
+        bool good = pair != nullptr && PySequence_Fast_GET_SIZE(pair) == 2;
+        if (!good) {
+            PyErr_Format(PyExc_TypeError, "%s: expected two numbers for betas, got %R", Py_TYPE(arguments[0])->tp_name, value);
+        }
+        for (Py_ssize_t k = 0; good && k < 2; ++k) {
+            good = add(PySequence_Fast_GET_ITEM(pair, k), arguments[0], arguments[i], numbers, &count);
+        }
+        Py_XDECREF(pair);
         if (!good) return nullptr;
     }
     PyObject* const found = PyTuple_New(count);

@@ -106,6 +106,22 @@ def test_steps_without_autograd_and_gradients_with_a_graph(name):
 
 
 @names
+def test_states_are_on_the_cpu_whatever_the_default_device_is(name):
+    results = []
+    for device in ("cpu", "meta"):
+        params = [torch.nn.Parameter(torch.ones(3)), torch.nn.Parameter(torch.ones(4, 5))]
+        optimizer = make(name, params)  # torch's Adagrad makes its state here
+        with torch.device(device):
+            for p in params:
+                p.grad = torch.ones(p.shape, device="cpu")
+            for _ in range(2):
+                optimizer.step()
+        assert all(x.device.type == "cpu" for own in optimizer.state.values() for x in own.values())
+        results.append(torch.cat([p.detach().flatten() for p in params]))
+    assert torch.equal(*results) and (results[0] < 1).all()
+
+
+@names
 def test_sparse_and_complex_tensors_are_refused(name):
     w = torch.nn.Parameter(torch.ones(3))
     w.grad = torch.ones(3)

@@ -491,6 +491,69 @@ def test_an_optimizer_and_its_tensors_are_freed():
     assert [r() for r in refs] == [None, None]
 
 
+RULES = [*CASES, "Adafactor", "Lion", "DeepSpeedCPUAdam", "NarrowAdamW", "NarrowLion", "NarrowSGD"]
+# The groups of each rule of a line have the numbers of all.
+ALIKE = [{"Adam", "AdamW", "DeepSpeedCPUAdam", "NarrowAdamW"}, {"SGD", "NarrowSGD"}, {"Lion", "NarrowLion"}]
+LIONS = ALIKE[0] | ALIKE[2]  # a Lion continues with Adam's mean of gradients
+
+
+@pytest.mark.parametrize("loaded", RULES)
+@pytest.mark.parametrize("saved", RULES)
+def test_a_state_of_another_rule_is_refused_before_anything_changes(saved, loaded):
+    def stepped(name):
+        params = parameters([(5, 4), (3,)])
+        optimizer = getattr(ours, name)(params, **({"momentum": 0.9} if name.endswith("SGD") else {}))
+        give_gradients(params)
+        optimizer.step()
+        return optimizer, params
+
+    state = copy.deepcopy(stepped(saved)[0].state_dict())
+    optimizer, params = stepped(loaded)
+    before = copy.deepcopy(optimizer.state_dict())
+    if saved == loaded or any({saved, loaded} <= some for some in ALIKE) or (loaded in ALIKE[2] and saved in LIONS):
+        optimizer.load_state_dict(state)
+        optimizer.step()
+        return
+    with pytest.raises(
+        ValueError, match=f"^{loaded}: expected a state_dict of the same rule, got group 0 .*; its numbers are "
+    ):
+        optimizer.load_state_dict(state)
+    after = optimizer.state_dict()
+    assert after["param_groups"] == before["param_groups"] and after["state"].keys() == before["state"].keys()
+    for key, own in before["state"].items():
+        assert all(torch.equal(torch.as_tensor(x), torch.as_tensor(after["state"][key][name])) for name, x in own.items())
+    optimizer.step()
+    assert all(p.isfinite().all() for p in params)
+
+
+def test_a_state_dict_of_a_model_is_refused():
+    optimizer = ours.Adam(parameters([(3,)]))
+    with pytest.raises(ValueError, match="^Adam: expected the state_dict of an optimizer, got one with the keys weight, bias"):
+        optimizer.load_state_dict(torch.nn.Linear(2, 2).state_dict())
+
+
+@pytest.mark.parametrize(
+    "name, key, value, words",
+    [
+        ("Adam", "betas", 0.9, "two numbers for betas, got 0.9"),
+        ("AdamW", "betas", (0.9,), r"two numbers for betas, got \(0.9,\)"),
+        ("Lion", "betas", (0.9, "0.99"), "a number for betas, got '0.99'"),
+        ("SGD", "momentum", "0.9", "a number for momentum, got '0.9'"),
+        ("RMSprop", "alpha", None, "a number for alpha, got None"),
+        ("Adagrad", "lr", [0.1], r"a number for lr, got \[0.1\]"),
+        ("Adafactor", "d", torch.ones(2), r"a number for d, got tensor\(\[1., 1.\]\)"),
+    ],
+)
+def test_what_is_no_number_is_refused_by_name(name, key, value, words):
+    w = torch.nn.Parameter(torch.ones(4))
+    optimizer = getattr(ours, name)([w])
+    optimizer.param_groups[0][key] = value
+    w.grad = torch.ones(4)
+    with pytest.raises(TypeError, match=f"^{name}: expected {words}"):
+        optimizer.step()
+    assert (w == 1).all()
+
+
 @names
 def test_gradients_that_do_not_fit_are_refused(name):
     for split in (False, True):

@@ -47,7 +47,7 @@ class Adafactor(Rule, torch.optim.Adafactor):  # type: ignore[misc]  # mypy does
         return min(lr, t**-0.5), 1 - lr * decay, t**beta2_decay, eps1, float(eps2), threshold
 
     def _new_slot(self, group: dict[str, Any], p: Any, name: str) -> Any:
-        return torch.zeros(self.shape(name, p), dtype=p.dtype)
+        return torch.zeros(self.shape(name, p), dtype=p.dtype, device="cpu")
 
     def _complete(self, group: dict[str, Any], p: Any, state: dict[str, Any], slots: tuple[str, ...]) -> bool:
         for name in slots:
@@ -60,7 +60,7 @@ class Adafactor(Rule, torch.optim.Adafactor):  # type: ignore[misc]  # mypy does
         eps1 = torch.finfo(bucket.params[0].dtype).eps if eps1 is None else float(eps1)
         rows, columns = bucket.slots
         if not columns:
-            columns = [torch.zeros(0, dtype=p.dtype) for p in bucket.params]
+            columns = [torch.zeros(0, dtype=p.dtype, device="cpu") for p in bucket.params]
         # The factors belong to rows and columns of the shape, so the kernel gets contiguous copies of other orders of memory.
         self._check([(group, bucket, grads)])
         params = [p.detach().contiguous() for p in bucket.params]

@@ -87,6 +87,21 @@ class Rule(Optimizer):  # type: ignore[misc]  # mypy does not read torch
         """
         raise NotImplementedError
 
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """As torch's, but a state_dict of another rule is refused before anything changes.
+
+        Args:
+            state_dict: Of this class, or of torch's class of the same rule.
+
+        Raises:
+            ValueError: Its groups lack numbers of this rule, or are not as many or as large as those of this optimizer.
+        """
+        hook = self.register_load_state_dict_pre_hook(_refuse_other_rules)  # runs after the user's, which may change state_dict
+        try:
+            super().load_state_dict(state_dict)
+        finally:
+            hook.remove()
+
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """One step of every parameter that has a gradient.
 
@@ -221,10 +236,12 @@ class Rule(Optimizer):  # type: ignore[misc]  # mypy does not read torch
         """Create what is missing in a state, in the parameter's memory order. Returns whether a slot was missing."""
         fresh = False
         if self.counted:
-            step = state.get("step")
-            if not isinstance(step, torch.Tensor) or step.dtype not in (torch.float32, torch.float64) or step.ndim:
+            step: Any = state.get("step")
+            # A state that was saved on another device has its step there.
+            fits = isinstance(step, torch.Tensor) and step.dtype in (torch.float32, torch.float64) and step.device.type == "cpu"
+            if not fits or step.ndim:
                 wide = torch.get_default_dtype() == torch.float64 and not group.get("fused")
-                state["step"] = torch.tensor(float(step or 0), dtype=torch.float64 if wide else torch.float32)
+                state["step"] = torch.tensor(float(step or 0), dtype=torch.float64 if wide else torch.float32, device="cpu")
             if not 0 <= float(state["step"]) < inf:
                 raise ValueError(
                     f"{type(self).__name__}: expected a number of steps >= 0 in the state, got {float(state['step'])}"
@@ -283,3 +300,24 @@ class Rule(Optimizer):  # type: ignore[misc]  # mypy does not read torch
         if bucket.fresh:
             bucket.fresh = False
             self._seen = None  # so that parameters that came later join the others
+
+
+def _refuse_other_rules(optimizer: Any, state_dict: dict[str, Any]) -> None:
+    """Raises ValueError if the rule cannot read the groups of a state_dict."""
+    who = type(optimizer).__name__
+    if not {"state", "param_groups"} <= state_dict.keys():
+        raise ValueError(
+            f"{who}: expected the state_dict of an optimizer, got one with the keys {', '.join(map(str, state_dict))}"
+        )
+    # What groups of an older torch lack; torch's __setstate__ adds it.
+    options = {name: value for name, value in optimizer.defaults.items() if value is None or isinstance(value, (bool, str))}
+    for i, group in enumerate(state_dict["param_groups"]):
+        try:
+            optimizer.slots({**options, **group})
+            optimizer.numbers({**options, **group}, 0.0, False)
+        except (KeyError, TypeError) as error:
+            wrong = f"without {error}" if isinstance(error, KeyError) else str(error)
+            names = ", ".join(name for name in group if name != "params" and name not in options)
+            raise ValueError(
+                f"{who}: expected a state_dict of the same rule, got group {i} {wrong}; its numbers are {names}"
+            ) from None

@@ -33,7 +33,7 @@ def zeros_like(p: Any, state_dtype: str) -> Any:
         state_dtype: One of `BITS`.
     """
     if state_dtype == "8bit":
-        return torch.zeros(shape(p, state_dtype), dtype=torch.uint8)
+        return torch.zeros(shape(p, state_dtype), dtype=torch.uint8, device="cpu")
     if state_dtype == "float32" and p.dtype is torch.float32:
         return filled_like(p, 0.0)
     return torch.zeros_like(p.detach(), dtype=DTYPES[state_dtype], memory_format=torch.preserve_format)
@@ -59,7 +59,7 @@ def converted(p: Any, slot: Any, state_dtype: str, signed: bool) -> Any:
     if state_dtype != "8bit":
         return slot.to(DTYPES[state_dtype])
     # The kernels encode: SGD without momentum stores the gradient, and Adam with decays of 0 its square.
-    codes = torch.zeros(shape(p, state_dtype), dtype=torch.uint8)
+    codes = torch.zeros(shape(p, state_dtype), dtype=torch.uint8, device="cpu")
     numbers = slot.to(torch.float32).contiguous()
     unused = torch.zeros_like(numbers)
     storage: Storage = [], [], [], 8, 0, 1.0, 0, 0, 0
