@@ -92,6 +92,13 @@ def test_what_is_not_needed_is_not_computed(need):
             assert np.array_equal(got, full) if wanted else got is None
 
 
+def test_numbers_of_windows_may_be_of_numpy():
+    x, w = drawn(2, 7, 7, 3), drawn(3, 3, 3, 4)
+    plain = F.conv(x, w, strides=2, padding=(1, 0))
+    assert np.array_equal(F.conv(x, w, strides=np.int64(2), padding=np.array([1, 0])), plain)
+    assert np.array_equal(F.avg_pool(x, np.int32(2)), F.avg_pool(x, [2, 2]))
+
+
 def test_out_is_written_and_returned():
     x, w, bias = drawn(2, 5, 5, 3), drawn(3, 3, 3, 4), drawn(4)
     plain = F.conv(x, w, bias, padding="same")
@@ -111,8 +118,13 @@ def test_out_is_written_and_returned():
     "call, error, message",
     [
         (lambda x, w: F.conv(x[..., :2].copy(), w), ValueError, r"conv: expected x \[N, 2 axes, 3\], 1 to 3 axes, got shape \(2, 5, 5, 2\)"),
-        (lambda x, w: F.conv(x, w, strides=(1, 1, 1)), ValueError, r"conv: expected 2 numbers for strides, got \(1, 1, 1\)"),
-        (lambda x, w: F.conv(x, w, padding=-1), ValueError, "conv: expected no negative padding, got -1"),
+        (lambda x, w: F.conv(x, w, strides=(1, 1, 1)), ValueError, r"conv: expected 2 whole numbers >= 1 for strides, got \(1, 1, 1\)"),
+        (lambda x, w: F.conv(x, w, padding=-1), ValueError, "conv: expected 2 whole numbers >= 0 for padding, got -1"),
+        (lambda x, w: F.conv(x, w, strides=1.5), ValueError, "conv: expected 2 whole numbers >= 1 for strides, got 1.5"),
+        (lambda x, w: F.conv_backward(x, x, w, dilation=0), ValueError, "conv_backward: expected 2 whole numbers >= 1 for dilation, got 0"),
+        (lambda x, w: F.conv(x, w.tolist()), TypeError, "conv: expected w to be a NumPy array, got list"),
+        (lambda x, w: F.conv(x, w, bias=1.0), TypeError, "conv: expected bias to be a NumPy array, got float"),
+        (lambda x, w: F.conv_backward(x, w=None, x=x), TypeError, "conv_backward: expected w to be a NumPy array, got NoneType"),
         (lambda x, w: F.conv(x[:, :2].copy(), w), ValueError, r"conv: no window of \(3, 3\) fits into shape \(2, 2, 5, 3\)"),
         (lambda x, w: F.conv(x[:, :2].copy(), w, padding=0), ValueError, r"conv: no window of \(3, 3\) fits into shape .* with padding \(0, 0\)"),
         (lambda x, w: F.conv(x, w.astype("f4")), TypeError, "conv_forward: argument 'w': expected a C-contiguous array of float64"),

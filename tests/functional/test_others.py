@@ -57,7 +57,7 @@ def test_pooling_that_is_refused():
     x = drawn(1, 20, 20, 1)
     with pytest.raises(ValueError, match=r"max_pool: expected a window of at most 256 places, got \(17, 17\)"):
         F.max_pool(x, 17)
-    with pytest.raises(ValueError, match=r"max_pool: expected 2 numbers for size, got \(2,\)"):
+    with pytest.raises(ValueError, match=r"max_pool: expected 2 whole numbers >= 1 for size, got \(2,\)"):
         F.max_pool(x, (2,))
     with pytest.raises(ValueError, match=r"avg_pool: expected x or dy \[N, 0 axes, 3\], 1 to 3 axes, got shape \(2, 3\)"):
         F.avg_pool(drawn(2, 3), 2)
@@ -104,6 +104,9 @@ def test_outputs_of_batch_norm_are_written_in_place_of_new_ones():
         F.batch_norm(x[:, ::-1], gamma, beta)
     with pytest.raises(ValueError, match=r"batch_norm: expected x \[..., C\] with two axes or more, got shape \(4,\)"):
         F.batch_norm(drawn(4), gamma, beta)
+    for epsilon in (-1e-3, np.nan, np.inf):
+        with pytest.raises(ValueError, match=f"batch_norm: expected epsilon to be a finite number >= 0, got {epsilon}"):
+            F.batch_norm(x, gamma, beta, epsilon=epsilon)
     with pytest.raises(ValueError, match=r"batch_norm_backward: expected dy of shape \(2, 3, 4\), got \(6, 4\)"):
         F.batch_norm_backward(dy.reshape(6, 4), x, gamma, mean, variance)
 
@@ -192,6 +195,22 @@ def test_gradients_of_gru(after):
 
     got = F.gru_backward(dy, dh, x, k, r, F.gru(*arrays, reset_after=after)[2])
     check(total, arrays, got, ("dx", "dkernel", "drecurrent", "dbias", "dh0"))
+
+
+def test_what_a_forward_call_saved_is_used_once():
+    x, k, r, dy = drawn(2, 3, 2), drawn(2, 12), drawn(3, 12), drawn(2, 3, 3)
+    saved = F.lstm(x, k, r)[3]
+    with pytest.raises(ValueError, match="lstm_backward: requires"):
+        F.lstm_backward(dy[:1], None, None, x, k, r, saved)
+    F.lstm_backward(dy, None, None, x, k, r, saved)  # the call that was refused has not used it
+    with pytest.raises(ValueError, match="lstm_backward: expected saved of a new call of lstm, got one that was used"):
+        F.lstm_backward(dy, None, None, x, k, r, saved)
+    saved = F.gru(x, k[:, :9].copy(), r[:, :9].copy())[2]
+    F.gru_backward(dy, None, x, k[:, :9].copy(), r[:, :9].copy(), saved)
+    with pytest.raises(ValueError, match="gru_backward: expected saved of a new call of gru, got one that was used"):
+        F.gru_backward(dy, None, x, k[:, :9].copy(), r[:, :9].copy(), saved)
+    with pytest.raises(TypeError, match="lstm_backward: expected saved to be what lstm returned, got tuple"):
+        F.lstm_backward(dy, None, None, x, k, r, (1, 2))
 
 
 def test_recurrent_arguments_that_are_refused():

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TypeAlias
+import functools
+import inspect
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from operator import index
+from typing import ParamSpec, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -17,15 +21,45 @@ PerAxis: TypeAlias = int | Sequence[int]
 Padding: TypeAlias = str | PerAxis
 
 
-def per_axis(who: str, name: str, value: PerAxis, axes: int) -> tuple[int, ...]:
-    """One number for each axis.
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def of_arrays(function: Callable[P, R]) -> Callable[P, R]:
+    """Let a function raise TypeError for an argument that its annotation says is an array, and is not. `result` checks `out`."""
+    who, parameters = function.__name__, inspect.signature(function).parameters.values()
+    # For each parameter in order, whether it is an array; and the parameters that may be None.
+    arrays = {p.name: p.name != "out" and str(p.annotation).startswith("Array") for p in parameters}
+    optional = {p.name for p in parameters if p.annotation == "Array | None"}
+
+    def check(name: str, given: object) -> None:
+        if not (isinstance(given, np.ndarray) or (given is None and name in optional)):
+            raise TypeError(f"{who}: expected {name} to be a NumPy array, got {type(given).__name__}")
+
+    @functools.wraps(function)
+    def checked(*arguments: P.args, **keywords: P.kwargs) -> R:
+        for (name, wanted), given in zip(arrays.items(), arguments):
+            if wanted:
+                check(name, given)
+        for name, given in keywords.items():
+            if arrays.get(name):
+                check(name, given)
+        return function(*arguments, **keywords)
+
+    return checked
+
+
+def per_axis(who: str, name: str, value: PerAxis, axes: int, least: int = 1) -> tuple[int, ...]:
+    """One whole number for each axis.
 
     Raises:
-        ValueError: `value` has another length.
+        ValueError: `value` has another length, or other numbers.
     """
-    numbers = (value,) * axes if isinstance(value, int) else tuple(value)
-    if len(numbers) != axes:
-        raise ValueError(f"{who}: expected {axes} numbers for {name}, got {value!r}")
+    numbers: tuple[int, ...] = ()
+    with suppress(TypeError):
+        numbers = tuple(map(index, value)) if isinstance(value, (Sequence, np.ndarray)) else (index(value),) * axes
+    if len(numbers) != axes or min(numbers, default=least) < least:
+        raise ValueError(f"{who}: expected {axes} whole numbers >= {least} for {name}, got {value!r}")
     return numbers
 
 
@@ -41,9 +75,7 @@ def windows(
     steps, gaps = per_axis(who, "strides", strides, axes), per_axis(who, "dilation", dilation, axes)
     if isinstance(padding, str):
         return place(shape, size, steps, gaps, padding, who)
-    zeros = per_axis(who, "padding", padding, axes)
-    if min(zeros) < 0:
-        raise ValueError(f"{who}: expected no negative padding, got {padding!r}")
+    zeros = per_axis(who, "padding", padding, axes, least=0)
     window = Window.over(size, steps, gaps)
     counts = window.lengths([n + 2 * zero for n, zero in zip(shape[1:-1], zeros)])
     if not all(counts):
@@ -119,6 +151,22 @@ def results(
         result(who, name, given, like, shape) if wanted else None
         for name, wanted, given, like, shape in zip(names, need, outs, likes, shapes)
     ]
+
+
+def check_apart(who: str, written: dict[str, Array | None], read: dict[str, Array | None]) -> None:
+    """Check C-contiguous arrays of a function that calls several kernels, of which each knows only some of them.
+
+    Raises:
+        ValueError: An array that is written shares memory with another one.
+    """
+    others = [(name, array) for name, array in read.items() if array is not None]
+    for name, array in written.items():
+        if array is None:
+            continue
+        for other, used in others:
+            if np.may_share_memory(array, used):
+                raise ValueError(f"{who}: argument {name!r}: expected memory of its own, got some of argument {other!r}")
+        others.append((name, array))
 
 
 def past_relu(y: Array | None, dy: Array) -> Array:

@@ -6,9 +6,10 @@ import numpy as np
 
 from lamella import _kernels
 from lamella.core.types import Array
-from lamella.functional.arguments import result
+from lamella.functional.arguments import of_arrays, result
 
 
+@of_arrays
 def softmax(x: Array, *, out: Array | None = None) -> Array:
     """exp(x) / sum(exp(x)) over the last axis.
 
@@ -28,6 +29,7 @@ def softmax(x: Array, *, out: Array | None = None) -> Array:
     return y
 
 
+@of_arrays
 def softmax_backward(dy: Array, y: Array, *, out: Array | None = None) -> Array:
     """The gradient of `softmax`: y * (dy - sum(dy*y)).
 
@@ -48,6 +50,7 @@ def softmax_backward(dy: Array, y: Array, *, out: Array | None = None) -> Array:
     return dx
 
 
+@of_arrays
 def softmax_cross_entropy(logits: Array, targets: Array, *, out: Array | None = None) -> tuple[Array, Array]:
     """The cross-entropy of softmax(logits): -sum(targets * log p) of each row, or -log p[label].
 
@@ -73,6 +76,7 @@ def softmax_cross_entropy(logits: Array, targets: Array, *, out: Array | None = 
     return loss, p
 
 
+@of_arrays
 def softmax_cross_entropy_backward(dloss: Array, p: Array, targets: Array, *, out: Array | None = None) -> Array:
     """The gradient of `softmax_cross_entropy` with respect to the logits: (p - targets) * dloss.
 

@@ -6,9 +6,21 @@ from collections.abc import Callable, Sequence
 
 from lamella import _kernels
 from lamella.core.types import Array
-from lamella.functional.arguments import Padding, PerAxis, check_channels_last, or_absent, past_relu, result, results, windows
+from lamella.functional.arguments import (
+    Padding,
+    PerAxis,
+    check_apart,
+    check_channels_last,
+    of_arrays,
+    or_absent,
+    past_relu,
+    result,
+    results,
+    windows,
+)
 
 
+@of_arrays
 def dense(x: Array, w: Array, bias: Array | None = None, *, relu: bool = False, out: Array | None = None) -> Array:
     """y = x w + bias, then max(y, 0) if relu.
 
@@ -31,6 +43,7 @@ def dense(x: Array, w: Array, bias: Array | None = None, *, relu: bool = False, 
     return y
 
 
+@of_arrays
 def dense_backward(
     dy: Array,
     x: Array,
@@ -64,6 +77,7 @@ def dense_backward(
     return dx, dw, dbias
 
 
+@of_arrays
 def conv(
     x: Array,
     w: Array,
@@ -97,6 +111,7 @@ def conv(
     return _forward("conv", _kernels.conv_forward, x, w, bias, w.shape[-1:], strides, padding, dilation, relu, out)
 
 
+@of_arrays
 def conv_backward(
     dy: Array,
     x: Array,
@@ -132,6 +147,7 @@ def conv_backward(
     return _backward("conv_backward", *kernels, dy, x, w, w.shape[-1:], strides, padding, dilation, y, need, out)
 
 
+@of_arrays
 def depthwise_conv(
     x: Array,
     w: Array,
@@ -165,6 +181,7 @@ def depthwise_conv(
     return _forward("depthwise_conv", _kernels.depthwise_conv_forward, x, w, bias, width, strides, padding, dilation, relu, out)
 
 
+@of_arrays
 def depthwise_conv_backward(
     dy: Array,
     x: Array,
@@ -230,6 +247,8 @@ def _backward(
     if dy.shape != (x.shape[0], *counts, *width):
         raise ValueError(f"{who}: expected dy of shape {(x.shape[0], *counts, *width)}, got {dy.shape}")
     dx, dw, dbias = results(who, ("dx", "dw", "dbias"), need, out, (x, w, w), (x.shape, w.shape, width))
+    if out is not None:
+        check_apart(who, {"dx": dx, "dw": dw, "dbias": dbias}, {"dy": dy, "x": x, "w": w, "y": y})
     dz = past_relu(y, dy)
     if dw is not None or dbias is not None:
         # The kernel makes both in one pass, and always dw.

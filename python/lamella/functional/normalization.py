@@ -6,13 +6,15 @@ Source: Ioffe & Szegedy 2015 (arXiv 1502.03167); the default of epsilon is that 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf
 
 from lamella import _kernels
 from lamella.core.shapes import count
 from lamella.core.types import Array
-from lamella.functional.arguments import flattened, or_absent, result, results
+from lamella.functional.arguments import flattened, of_arrays, or_absent, result, results
 
 
+@of_arrays
 def batch_norm(
     x: Array, gamma: Array | None, beta: Array | None, *, epsilon: float = 1e-3, out: Array | None = None
 ) -> tuple[Array, Array, Array]:
@@ -29,10 +31,10 @@ def batch_norm(
         (y [..., C], mean [C], variance [C]), the variance divided by the number of rows.
 
     Raises:
-        ValueError: Shapes do not fit.
+        ValueError: Shapes do not fit, or epsilon is negative or not finite.
         TypeError: The dtypes differ, or an array is not C-contiguous.
     """
-    rows = _rows("batch_norm", x)
+    rows = _rows("batch_norm", x, epsilon)
     y = result("batch_norm", "out", out, x, x.shape)
     mean, variance = (result("batch_norm", "statistics", None, x, x.shape[-1:]) for _ in range(2))
     flat = flattened("batch_norm", "x", x, rows)
@@ -40,6 +42,7 @@ def batch_norm(
     return y, mean, variance
 
 
+@of_arrays
 def batch_norm_backward(
     dy: Array,
     x: Array,
@@ -67,7 +70,7 @@ def batch_norm_backward(
     Raises:
         ValueError, TypeError: As `batch_norm`.
     """
-    rows = _rows("batch_norm_backward", x)
+    rows = _rows("batch_norm_backward", x, epsilon)
     if dy.shape != x.shape:
         raise ValueError(f"batch_norm_backward: expected dy of shape {x.shape}, got {dy.shape}")
     names, shapes = ("dx", "dgamma", "dbeta"), (x.shape, x.shape[-1:], x.shape[-1:])
@@ -78,6 +81,7 @@ def batch_norm_backward(
     return dx, dgamma, dbeta
 
 
+@of_arrays
 def batch_norm_inference(
     x: Array,
     gamma: Array | None,
@@ -105,15 +109,17 @@ def batch_norm_inference(
     Raises:
         ValueError, TypeError: As `batch_norm`.
     """
-    rows = _rows("batch_norm_inference", x)
+    rows = _rows("batch_norm_inference", x, epsilon)
     y = result("batch_norm_inference", "out", out, x, x.shape)
     given = or_absent(gamma, x), or_absent(beta, x), mean, variance
     _kernels.batch_norm_inference(flattened("batch_norm_inference", "x", x, rows), *given, epsilon, y.reshape(rows))
     return y
 
 
-def _rows(who: str, x: Array) -> tuple[int, int]:
-    """The shape of x as rows."""
+def _rows(who: str, x: Array, epsilon: float) -> tuple[int, int]:
+    """The shape of x as rows, after a check of epsilon."""
+    if not 0 <= epsilon < inf:
+        raise ValueError(f"{who}: expected epsilon to be a finite number >= 0, got {epsilon}")
     if x.ndim < 2:
         raise ValueError(f"{who}: expected x [..., C] with two axes or more, got shape {x.shape}")
     return count(x.shape[:-1]), x.shape[-1]

@@ -8,10 +8,11 @@ from lamella import _kernels
 from lamella.core.shapes import count
 from lamella.core.types import Array
 from lamella.core.window import Geometry
-from lamella.functional.arguments import Padding, PerAxis, check_channels_last, per_axis, result, windows
+from lamella.functional.arguments import Padding, PerAxis, check_channels_last, of_arrays, per_axis, result, windows
 from lamella.ops.pooling import LARGEST_MAX_WINDOW
 
 
+@of_arrays
 def max_pool(
     x: Array, size: PerAxis, *, strides: PerAxis | None = None, padding: Padding = "valid", out: Array | None = None
 ) -> tuple[Array, Array]:
@@ -40,6 +41,7 @@ def max_pool(
     return y, argmax
 
 
+@of_arrays
 def max_pool_backward(
     dy: Array,
     argmax: Array,
@@ -74,6 +76,7 @@ def max_pool_backward(
     return dx
 
 
+@of_arrays
 def avg_pool(
     x: Array, size: PerAxis, *, strides: PerAxis | None = None, padding: Padding = "valid", out: Array | None = None
 ) -> Array:
@@ -99,6 +102,7 @@ def avg_pool(
     return y
 
 
+@of_arrays
 def avg_pool_backward(
     dy: Array,
     shape: tuple[int, ...],

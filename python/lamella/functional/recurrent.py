@@ -9,13 +9,15 @@ import numpy as np
 
 from lamella import _kernels
 from lamella.core.types import Array
-from lamella.functional.arguments import or_absent, result, results
+from lamella.functional.arguments import of_arrays, or_absent, result, results
 from lamella.ops.arrays import absent, empty_like
 from lamella.ops.recurrent import FUNCTIONS
 
 
 class Saved(NamedTuple):
     """What a forward function stores for the backward function, which may be called only once: it overwrites `gates` and `inner`.
+
+    It then makes `gates` read-only, by which a second call is recognized.
 
     Attributes:
         gates: The gates of all steps.
@@ -34,6 +36,7 @@ class Saved(NamedTuple):
     reset_after: bool
 
 
+@of_arrays
 def lstm(
     x: Array,
     kernel: Array,
@@ -90,6 +93,7 @@ def lstm(
     return outputs, h, c, saved
 
 
+@of_arrays
 def lstm_backward(
     doutputs: Array | None,
     dh: Array | None,
@@ -122,6 +126,7 @@ def lstm_backward(
         ValueError, TypeError: As `lstm`.
     """
     n, _, units = _sizes("lstm_backward", x, kernel, recurrent_kernel, 4)
+    _check_unused("lstm", saved)
     made = _gradients("lstm_backward", x, kernel, recurrent_kernel, (4 * units,), need, out)
     dh0, dc0 = empty_like(x, (n, units)), empty_like(x, (n, units))
     _kernels.lstm_backward(
@@ -139,9 +144,11 @@ def lstm_backward(
         _bundle(made, dh0),
         dc0,
     )
+    saved.gates.flags.writeable = False
     return *made, dh0, dc0
 
 
+@of_arrays
 def gru(
     x: Array,
     kernel: Array,
@@ -196,6 +203,7 @@ def gru(
     return outputs, h, saved
 
 
+@of_arrays
 def gru_backward(
     doutputs: Array | None,
     dh: Array | None,
@@ -226,6 +234,7 @@ def gru_backward(
         ValueError, TypeError: As `lstm`.
     """
     n, _, units = _sizes("gru_backward", x, kernel, recurrent_kernel, 3)
+    _check_unused("gru", saved)
     bias_shape = (2, 3 * units) if saved.reset_after else (3 * units,)
     made = _gradients("gru_backward", x, kernel, recurrent_kernel, bias_shape, need, out)
     dh0 = empty_like(x, (n, units))
@@ -244,6 +253,7 @@ def gru_backward(
         saved.inner if saved.reset_after else absent(x.dtype),
         _bundle(made, dh0),
     )
+    saved.gates.flags.writeable = False
     return *made, dh0
 
 
@@ -261,6 +271,14 @@ def _sizes(who: str, x: Array, kernel: Array, recurrent_kernel: Array, gates: in
             f"got shapes {x.shape}, {kernel.shape} and {recurrent_kernel.shape}"
         )
     return x.shape[0], x.shape[1], units
+
+
+def _check_unused(who: str, saved: Saved) -> None:
+    """Raises TypeError or ValueError if `saved` is not what a call of `who` returned, or if a backward call has overwritten it."""
+    if not isinstance(saved, Saved):
+        raise TypeError(f"{who}_backward: expected saved to be what {who} returned, got {type(saved).__name__}")
+    if not saved.gates.flags.writeable:
+        raise ValueError(f"{who}_backward: expected saved of a new call of {who}, got one that was used")
 
 
 def _layer(kernel: Array, recurrent_kernel: Array) -> tuple[Array, Array, Array, Array, Array, int]:
