@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from lamella import backend as K
-from lamella.layers import LSTM, Conv1D, Conv2D, Dense, DepthwiseConv2D, Layer
+from lamella import layers
+from lamella.layers import LSTM, Conv1D, Conv2D, Dense, DepthwiseConv2D, Input, Layer
 from lamella.layers.wrappers import Wrapper
-from lamella.models import Sequential
+from lamella.models import Model, Sequential
 
 RNG = np.random.default_rng(8)
 
@@ -128,3 +129,58 @@ def test_updates_added_to_the_layer_inside_are_made(make):
     model.compile("sgd", "mse")
     model.fit(x, y, batch_size=2, verbose=0)
     assert float(steps) == 8 and model.updates == layer.updates == []
+
+
+def backwards(shape):
+    return tuple(reversed(range(len(shape))))
+
+
+# Layers whose weights are all replaced by functions of Variables that are no contiguous arrays.
+IN_OTHER_ORDER = KINDS | {
+    "separable": (lambda: layers.SeparableConv2D(3, 2, activation="relu"), (5, 4, 2)),
+    "transposed": (lambda: layers.Conv2DTranspose(3, 2), (5, 4, 2)),
+    "local": (lambda: layers.LocallyConnected1D(3, 2), (5, 2)),
+    "norm": (lambda: layers.BatchNormalization(), (4,)),
+    "gru": (lambda: layers.GRU(3, reset_after=True), (5, 2)),
+    "simple": (lambda: layers.SimpleRNN(3), (5, 2)),
+    "convlstm": (lambda: layers.ConvLSTM2D(3, 2), (2, 5, 4, 2)),
+    "prelu": (lambda: layers.PReLU(), (4, 3)),
+    "embedding": (lambda: layers.Embedding(5, 3), (4,)),
+    "cells": (lambda: layers.RNN([layers.LSTMCell(3), layers.GRUCell(2)]), (5, 2)),
+}
+
+
+@pytest.mark.parametrize("kind", IN_OTHER_ORDER)
+def test_weights_that_are_transposed_or_slices(kind, float64):
+    make, shape = IN_OTHER_ORDER[kind]
+    x = Input(shape)
+    layer = make()
+    model = Model(x, layer(x))
+    layer.set_weights([RNG.uniform(0.2, 0.8, w.shape) for w in layer.get_weights()])
+    model.compile("sgd", "mse")
+    given = RNG.uniform(0, 4, (6, *shape))
+    target = RNG.normal(size=(6, *model.output_shape[1:]))
+    predicted, before = model.predict(given), layer.get_weights()
+    loss, after = model.train_on_batch(given, target), [w.copy() for w in layer.get_weights()]
+    layer.set_weights(before)
+    of = {}
+    cell = getattr(layer, "cell", layer)
+    for owner in getattr(cell, "cells", [cell]):
+        for weight in list(owner._trainable_weights):
+            name = next(n for n, value in vars(owner).items() if value is weight)
+            value = K.get_value(weight)
+            if value.ndim > 1:
+                of[id(weight)] = variable = K.variable(value.T.copy())
+                computed = K.permute_dimensions(variable, backwards(value.shape))
+            else:
+                of[id(weight)] = variable = K.variable(np.repeat(value, 2))
+                computed = variable[::2]
+            owner._trainable_weights[:] = [variable if w is weight else w for w in owner._trainable_weights]
+            setattr(owner, name, computed)
+    again = Model(x, layer(x))
+    np.testing.assert_allclose(again.predict(given), predicted, rtol=1e-9)
+    again.compile("sgd", "mse")
+    assert again.train_on_batch(given, target) == pytest.approx(loss, rel=1e-9)
+    changed = [w.T if w.ndim > 1 else w[::2] for w in layer.get_weights()[: len(of)]]
+    for got, wanted in zip(changed, after):
+        np.testing.assert_allclose(got, wanted, rtol=1e-8)

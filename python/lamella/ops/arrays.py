@@ -100,6 +100,11 @@ def absent(dtype: np.dtype) -> Array:
     return np.empty(0, dtype)
 
 
+def or_absent(x: Array | None, dtype: np.dtype) -> Array:
+    """An optional array as kernels read it: contiguous, or `absent`. Weights that functions of K compute may be slices."""
+    return absent(dtype) if x is None else contiguous(x)
+
+
 def is_of_last_axes(part: Sequence[int], shape: Sequence[int]) -> bool:
     """Whether `part`, without the axes of size 1 at its begin, is the end of `shape`."""
     own = list(part)

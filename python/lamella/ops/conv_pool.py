@@ -9,7 +9,7 @@ import numpy as np
 from lamella import _kernels
 from lamella.core.shapes import count
 from lamella.core.types import Array
-from lamella.ops.arrays import absent, contiguous, empty_like
+from lamella.ops.arrays import contiguous, empty_like, or_absent
 from lamella.ops.conv import _conv_gradients, _place_filters
 from lamella.ops.dense import FusedActivation
 from lamella.ops.pooling import LARGEST_MAX_WINDOW, _place_windows
@@ -65,7 +65,7 @@ def conv_max_pool(
     geometry, convolved = _place_filters(x, kernel, strides, dilation, padding, "conv_max_pool")
     pooling, shape = _place_windows(convolved, size, pool_strides, pool_padding, "conv_max_pool")
     y, argmax = empty_like(x, shape), np.empty(shape, np.uint8)
-    given = absent(kernel.dtype) if bias is None else bias
+    given = or_absent(bias, kernel.dtype)
     bounds = _groups(convolved, x.itemsize)
     z = empty_like(x, (max(end - begin for begin, end in bounds), *convolved[1:]))
     for begin, end in bounds:

@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 
 from lamella import _kernels
 from lamella.core.types import Array
-from lamella.ops.arrays import absent, contiguous, empty_like, reshaped
+from lamella.ops.arrays import absent, contiguous, empty_like, or_absent, reshaped
 from lamella.ops.tape import Backward, Gradients, differentiable
 
 # The activations that a multiply kernel can apply to its result before it stores it.
@@ -36,9 +36,10 @@ def dense(x: Array, kernel: Array, bias: Array | None, *, activation: FusedActiv
         raise ValueError(f"dense: expected last axis {inputs}, got shape {shape}")
     flat = len(shape) == 2
     rows = contiguous(x if flat else reshaped(x, (-1, inputs)))
+    kernel = contiguous(kernel)  # that of a layer with tied weights may be a transposed one
     relu = activation == "relu"
     y = empty_like(x, (len(rows), units))
-    _kernels.dense_forward(rows, kernel, absent(kernel.dtype) if bias is None else bias, relu, y)
+    _kernels.dense_forward(rows, kernel, or_absent(bias, kernel.dtype), relu, y)
     output = y if relu else None  # only the gradient of relu needs it
 
     def backward(dy: Array, need: tuple[bool, ...]) -> Gradients:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from lamella import _kernels
 from lamella.core.types import Array
 from lamella.core.window import layout, place
-from lamella.ops.arrays import absent, contiguous, empty_like, relu_gradient
+from lamella.ops.arrays import absent, contiguous, empty_like, or_absent, relu_gradient
 from lamella.ops.dense import FusedActivation
 from lamella.ops.tape import Backward, Gradients, differentiable
 
@@ -48,7 +48,7 @@ def depthwise_conv(
     geometry, counts = place(x.shape, kernel.shape[:-2], strides, dilation, padding, "depthwise_conv")
     relu = activation == "relu"
     y = empty_like(x, (x.shape[0], *counts, width))
-    _kernels.depthwise_conv_forward(x, kernel, absent(kernel.dtype) if bias is None else bias, geometry, relu, y)
+    _kernels.depthwise_conv_forward(x, kernel, or_absent(bias, kernel.dtype), geometry, relu, y)
     output = y if relu else None
 
     def backward(dy: Array, need: tuple[bool, ...]) -> Gradients:

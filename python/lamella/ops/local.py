@@ -8,7 +8,7 @@ from lamella import _kernels
 from lamella.core.shapes import count
 from lamella.core.types import Array
 from lamella.core.window import layout, place
-from lamella.ops.arrays import absent, contiguous, empty_like
+from lamella.ops.arrays import contiguous, empty_like, or_absent
 from lamella.ops.tape import Backward, Gradients, differentiable
 
 
@@ -56,7 +56,7 @@ def local_conv(
         raise ValueError(f"local_conv: expected a bias of shape {(*counts, kernel.shape[2])}, got {bias.shape}")
     x, kernel = contiguous(x), contiguous(kernel)
     y = empty_like(x, (x.shape[0], *counts, kernel.shape[2]))
-    added = absent(kernel.dtype) if bias is None else contiguous(bias)
+    added = or_absent(bias, kernel.dtype)
     _kernels.local_conv_forward(x, kernel, added, geometry, channels_first, y)
 
     def backward(dy: Array, need: tuple[bool, ...]) -> Gradients:

@@ -7,7 +7,7 @@ import numpy as np
 from lamella import _kernels
 from lamella.core import shapes
 from lamella.core.types import Array
-from lamella.ops.arrays import contiguous, empty_like, in_place_of, reshaped
+from lamella.ops.arrays import contiguous, empty_like, in_place_of, or_absent, reshaped
 from lamella.ops.tape import Backward, Gradients, differentiable
 
 
@@ -85,8 +85,7 @@ def _normalize(
 ) -> tuple[Array, Backward]:
     """batch_norm. If `top` is given, a relu with this max_value follows."""
     rows = _rows(x, who)
-    absent = np.empty(0, x.dtype)
-    scale, offset = absent if gamma is None else gamma, absent if beta is None else beta
+    scale, offset = or_absent(gamma, x.dtype), or_absent(beta, x.dtype)
     y = empty_like(rows)
     mean = empty_like(x, (rows.shape[1],))
     variance = empty_like(mean)
@@ -178,8 +177,9 @@ def _normalize_by(
     top: float | None = None,
 ) -> tuple[Array, Backward]:
     """batch_norm_inference. If `top` is given, a relu with this max_value follows."""
-    rows, none = _rows(x, who), np.empty(0, x.dtype)
-    scale, offset = none if gamma is None else gamma, none if beta is None else beta
+    rows = _rows(x, who)
+    scale, offset = or_absent(gamma, x.dtype), or_absent(beta, x.dtype)
+    mean, variance = contiguous(mean), contiguous(variance)
     y = empty_like(rows)
     if top is None:
         _kernels.batch_norm_inference(rows, scale, offset, mean, variance, epsilon, y)
@@ -195,7 +195,7 @@ def _normalize_by(
         dx = dgamma = dbeta = None
         if need[0]:
             dx = empty_like(rows)  # y is linear in x, with slope gamma / sqrt(variance + epsilon)
-            _kernels.batch_norm_inference(slope, scale, none, np.zeros_like(mean), variance, epsilon, dx)
+            _kernels.batch_norm_inference(slope, scale, or_absent(None, x.dtype), np.zeros_like(mean), variance, epsilon, dx)
         if need[1]:
             inverse = (1 / np.sqrt(variance + rows.dtype.type(epsilon))).astype(rows.dtype, copy=False)
             dgamma = (slope * (rows - mean)).sum(axis=0) * inverse

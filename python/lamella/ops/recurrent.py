@@ -63,8 +63,8 @@ class _Call:
         self.x = contiguous(x)
         self.bias = self._array("bias", bias, bias_shape(units))
         self.layer = (
-            kernel,
-            recurrent_kernel,
+            contiguous(kernel),
+            contiguous(recurrent_kernel),
             absent(np.dtype(np.uint8)) if mask is None else np.not_equal(mask, 0).view(np.uint8),
             self._array("input_dropout", input_dropout, (1, self.n, features), (gates, self.n, features)),
             self._array("recurrent_dropout", recurrent_dropout, (1, self.n, units), (gates, self.n, units)),
