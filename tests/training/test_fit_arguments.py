@@ -698,3 +698,14 @@ def test_an_unknown_shuffle_raises_for_all_kinds_of_data(shuffle):
     ):  # fmt: skip
         with pytest.raises(ValueError, match='^expected shuffle to be True, False or "batch", got'):
             call()
+
+
+def test_callbacks_know_the_samples_of_arrays_that_each_step_uses_whole():
+    seen = []
+    spy = Callback()
+    spy.on_train_begin = spy.on_test_begin = spy.on_predict_begin = lambda logs=None: seen.append(dict(spy.params))
+    one().fit(X, Y, steps_per_epoch=2, verbose=0, callbacks=[spy])
+    one().evaluate(X, Y, steps=2, verbose=0, callbacks=[spy])
+    one().predict(X, steps=3, callbacks=[spy])
+    assert [p["samples"] for p in seen] == [6, 6, 6] and [p["steps"] for p in seen] == [2, 2, 3]
+    assert [p["batch_size"] for p in seen] == [None, None, None]

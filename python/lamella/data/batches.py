@@ -53,6 +53,11 @@ class Batches:
     exhausted = False
     skipped: int | None = None
 
+    @property
+    def known_samples(self) -> int | None:
+        """The number of samples that callbacks see; None if it is not known."""
+        return self.samples
+
     def epoch(self, index: int) -> Iterator[Batch]:
         """The batches of one epoch, in order."""
         raise NotImplementedError
@@ -183,6 +188,10 @@ class WholeBatches(Batches):
         self.data = data
         self.steps = steps
         self.samples = None
+
+    @property
+    def known_samples(self) -> int | None:
+        return self.data.samples or None
 
     def epoch(self, index: int) -> Iterator[Batch]:
         inputs, targets, weights = self.data.read()

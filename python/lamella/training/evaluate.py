@@ -182,7 +182,8 @@ def _hooks(
     hooks = CallbackList(chosen)
     hooks.set_model(model)
     # As in Keras, generators have no samples, and predict no metrics.
-    sizes = {} if is_generated(options.x) else {"batch_size": size, "samples": batches.samples}
+    size = None if options.steps is not None else size
+    sizes = {} if is_generated(options.x) else {"batch_size": size, "samples": batches.known_samples}
     metrics = {} if names is None else {"metrics": names}
     steps = batches.steps if batches.samples is None else None
     hooks.set_params({**sizes, "steps": steps, "verbose": options.verbose, **metrics})

@@ -161,7 +161,7 @@ def _run(steps: Steps, options: FitOptions, fed: _Feed) -> History:
         hooks.set_model(model)
         generated = is_generated(options.x)
         # As in Keras, generators have no samples: callbacks such as those of keras_tqdm test `"samples" in self.params`.
-        sizes = {} if generated else {"batch_size": fed.batch_size, "samples": training.samples}
+        sizes = {} if generated else {"batch_size": fed.batch_size, "samples": training.known_samples}
         in_validation = [f"val_{n}" for n in objective.names] if generated or validation is not None else []
         hooks.set_params(
             {
