@@ -53,6 +53,15 @@ def check_inputs(
             raise ValueError(f"Input {i} is incompatible with layer {name}: {fault}")
 
 
+def refuse_list(name: str, shapes: Sequence[Shape]) -> None:
+    """Raise ValueError: the layer `name`, which computes with one tensor, was called on a list of tensors of these shapes."""
+    if len(shapes) == 1:
+        raise ValueError(f"Layer {name} expects a tensor, but it received a list that holds one, of shape {shapes[0]}")
+    raise ValueError(
+        f"Layer {name} expects 1 inputs, but it received {len(shapes)} input tensors. Input received: shapes {list(shapes)}"
+    )
+
+
 def _fault(spec: InputSpec, shape: Shape, dtype: str) -> str | None:
     ndim = len(shape)
     if spec.ndim is not None and ndim != spec.ndim:

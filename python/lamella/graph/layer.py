@@ -25,7 +25,7 @@ from lamella.core.user_array import of_lamella
 from lamella.graph.arguments import symbols
 from lamella.graph.constructors import resolving
 from lamella.graph.inner_gradients import Asking, call_asking
-from lamella.graph.input_spec import InputSpec, check_inputs
+from lamella.graph.input_spec import InputSpec, check_inputs, refuse_list
 from lamella.graph.layer_trials import CallTrial
 from lamella.graph.losses_and_updates import LossesAndUpdates
 from lamella.graph.made_in_calls import kept
@@ -107,6 +107,7 @@ class Layer(LossesAndUpdates, Configurable, Asking):
 
     input_spec: InputSpec | list[InputSpec] | None = None
     supports_masking = False
+    takes_lists = True  # whether its call computes with a list of tensors
     built = False
     is_input = False  # whether it only stands for a value
     given_dtype: str | None = None
@@ -347,6 +348,8 @@ class Layer(LossesAndUpdates, Configurable, Asking):
 
     def _prepare(self, shapes: list[Shape], dtypes: list[str], single: bool, *, in_graph: bool = False) -> None:
         """Check the inputs; build at the first call."""
+        if not single and self.self_contained and not self.takes_lists:
+            refuse_list(self.name, shapes)
         self._check_inputs(shapes, dtypes)
         if self.built:
             return

@@ -6,6 +6,7 @@ A constructor only stores each argument under its own name. Then `KernelLayer` c
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -101,6 +102,7 @@ class KernelLayer(Layer):
     """
 
     rank: int
+    takes_lists = False
     fuses: tuple[str, ...] = ()
     paddings: tuple[str, ...] = ("valid", "same")
 
@@ -111,8 +113,6 @@ class KernelLayer(Layer):
     dilation_rate: Any
     kernel_size: Any
     padding: Any
-    _fused: str
-    _after: Any
     pool_size: Any
     strides: Any
 
@@ -169,10 +169,32 @@ class KernelLayer(Layer):
             )
         return with_spatial(input_shape[0], sizes, channels, self.data_format)
 
+    def split_activation(self) -> tuple[str, Callable[[Value], Value] | None]:
+        """The name of the activation that the kernel computes, and the function to call after the kernel, or None."""
+        for name in self.fuses:
+            if self.activation is getattr(activations, name):
+                return name, None
+        return "linear", None if self.activation is activations.linear else self.activation
+
+
+class ActivatedLayer(KernelLayer):
+    """Base class of layers whose call ends with the activation.
+
+    Their `build` splits the activation into the name that the kernel computes and the function to call after it. For a script's
+    subclass whose own `build` replaces this one, as a layer with tied weights has it, they are split at the first call.
+    """
+
+    @functools.cached_property
+    def _fused(self) -> str:
+        return self.split_activation()[0]
+
+    @functools.cached_property
+    def _after(self) -> Callable[[Value], Value] | None:
+        return self.split_activation()[1]
+
     def activation_op(self, node: Node) -> tuple[str, Symbolic] | None:
-        kind = operation_of(getattr(self, "activation", None))
-        # Without `_after` the activation is not the end of the call.
-        if kind is None or not hasattr(self, "_after") or not of_lamella(type(self)):
+        kind = operation_of(self.activation)
+        if kind is None or not of_lamella(type(self)):
             return None
         bare = object.__new__(type(self))
         vars(bare).update(vars(self))
@@ -182,13 +204,6 @@ class KernelLayer(Layer):
         before = bare(node.inputs[0])
         forget_reader(node_of(before))
         return kind, before
-
-    def split_activation(self) -> tuple[str, Callable[[Value], Value] | None]:
-        """The name of the activation that the kernel computes, and the function to call after the kernel, or None."""
-        for name in self.fuses:
-            if self.activation is getattr(activations, name):
-                return name, None
-        return "linear", None if self.activation is activations.linear else self.activation
 
 
 def positive(value: Any, what: str, who: str) -> int:

@@ -40,11 +40,11 @@ class _ConvTranspose(Convolution, self_contained=True):
         self.kernel = self.add_weight("kernel", (*self.kernel_size, self.filters, channels))
         self.bias = self.add_weight("bias", (self.filters,)) if self.use_bias else None
         self.input_spec = InputSpec(ndim=self.rank + 2, axes={channel_axis(self.data_format): channels})
-        self._channels_first = self.data_format == "channels_first"
         self.built = True
 
     def call(self, inputs: Value) -> Value:
-        x = to_last(inputs) if self._channels_first else inputs
+        first = self.data_format == "channels_first"
+        x = to_last(inputs) if first else inputs
         y = conv_transpose(
             x,
             self.kernel,
@@ -54,7 +54,7 @@ class _ConvTranspose(Convolution, self_contained=True):
             dilation=self.dilation_rate,
             padding=self.padding,
         )
-        return self.activation(to_first(y) if self._channels_first else y)
+        return self.activation(to_first(y) if first else y)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return with_spatial(input_shape[0], self._sizes(spatial(input_shape, self.data_format)), self.filters, self.data_format)

@@ -12,13 +12,13 @@ from lamella.core.types import Value
 from lamella.core.window import Window
 from lamella.graph.input_spec import InputSpec
 from lamella.graph.layer import Layer
-from lamella.layers.arguments import KernelLayer
+from lamella.layers.arguments import ActivatedLayer
 from lamella.layers.data_format import channel_axis, to_first, to_last
 from lamella.layers.pooling.windows import Maximum, is_max_pooling
 from lamella.ops import conv, conv_max_pool
 
 
-class Convolution(KernelLayer, self_contained=True):
+class Convolution(ActivatedLayer, self_contained=True):
     """activation(sum of windows of x times kernel, + bias). Scripts subclass it as keras.layers.convolutional._Conv.
 
     Args:
@@ -76,11 +76,11 @@ class Convolution(KernelLayer, self_contained=True):
         self.bias = self.add_weight("bias", (self.filters,)) if self.use_bias else None
         self.input_spec = InputSpec(ndim=self.rank + 2, axes={axis: channels})
         self._fused, self._after = self.split_activation()
-        self._channels_first = self.data_format == "channels_first"
         self.built = True
 
     def call(self, inputs: Value) -> Value:
-        if self._channels_first:
+        first = self.data_format == "channels_first"
+        if first:
             inputs = to_last(inputs)
         y = conv(
             inputs,
@@ -91,7 +91,7 @@ class Convolution(KernelLayer, self_contained=True):
             padding=self.padding,
             activation=self._fused,
         )
-        if self._channels_first:
+        if first:
             y = to_first(y)
         return y if self._after is None else self._after(y)
 
@@ -104,8 +104,9 @@ class Convolution(KernelLayer, self_contained=True):
         # Asked at each call, as attributes of layers may change.
         if self._after is not None or self.data_format != follower.data_format:
             return follower.call(self.call(inputs))
+        first = self.data_format == "channels_first"
         y = conv_max_pool(
-            to_last(inputs) if self._channels_first else inputs,
+            to_last(inputs) if first else inputs,
             self.kernel,
             self.bias,
             size=follower.pool_size,
@@ -116,7 +117,7 @@ class Convolution(KernelLayer, self_contained=True):
             pool_padding=follower.padding,
             activation=self._fused,
         )
-        return to_first(y) if self._channels_first else y
+        return to_first(y) if first else y
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         window = Window(self.kernel_size, self.strides, self.dilation_rate, self.padding)

@@ -13,7 +13,7 @@ from lamella.core.types import Value
 from lamella.core.warn import warn
 from lamella.core.window import Window
 from lamella.graph.input_spec import InputSpec
-from lamella.layers.arguments import KernelLayer
+from lamella.layers.arguments import ActivatedLayer, KernelLayer
 from lamella.layers.conv.conv2d import Conv2D
 from lamella.layers.conv.convolution import Convolution
 from lamella.layers.data_format import channel_axis, to_first, to_last
@@ -28,7 +28,7 @@ _WITHOUT_EFFECT: dict[str, Callable[[Any], Any]] = {
 }
 
 
-class _Depthwise(KernelLayer, self_contained=True):
+class _Depthwise(ActivatedLayer, self_contained=True):
     """Base: depthwise_kernel [..., C, depth_multiplier], whose output channel c*depth_multiplier + m is of input channel c.
 
     kernel_initializer, kernel_regularizer and kernel_constraint are taken, kept as attributes and have no effect, as in Keras

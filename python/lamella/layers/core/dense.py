@@ -9,14 +9,14 @@ from lamella.core.registry import register
 from lamella.core.shapes import Shape
 from lamella.core.types import Value
 from lamella.graph.input_spec import InputSpec
-from lamella.layers.arguments import KernelLayer
+from lamella.layers.arguments import ActivatedLayer
 from lamella.layers.keras1 import keras1_names
 from lamella.ops import dense
 
 
 @register("layers")
 @keras1_names(output_dim="units")
-class Dense(KernelLayer, self_contained=True):
+class Dense(ActivatedLayer, self_contained=True):
     """activation(x kernel + bias).
 
     Shapes:

@@ -33,6 +33,7 @@ class Dropout(Layer, self_contained=True):
     """
 
     supports_masking = True
+    takes_lists = False
 
     def __init__(
         self, rate: float, noise_shape: Sequence[int | None] | None = None, seed: int | None = None, **kwargs: Any

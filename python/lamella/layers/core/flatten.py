@@ -26,15 +26,10 @@ class Flatten(KernelLayer, self_contained=True):
         super().__init__(**kwargs)
         self.data_format = data_format
 
-    def build(self, input_shape: Shape) -> None:
-        ndim = len(input_shape)
-        moves = self.data_format == "channels_first" and ndim > 2
-        self._axes = (0, *range(2, ndim), 1) if moves else None
-        self.built = True
-
     def call(self, inputs: Value) -> Value:
-        if self._axes is not None:
-            inputs = transpose(inputs, axes=self._axes)
+        ndim = len(inputs.shape)
+        if self.data_format == "channels_first" and ndim > 2:
+            inputs = transpose(inputs, axes=(0, *range(2, ndim), 1))
         return reshape(inputs, shape=(inputs.shape[0], -1))
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:

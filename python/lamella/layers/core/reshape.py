@@ -20,6 +20,8 @@ class Reshape(Layer, self_contained=True):
         target_shape: Shape of the output without the batch axis; one entry may be -1.
     """
 
+    takes_lists = False
+
     def __init__(self, target_shape: Sequence[int], **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if not isinstance(target_shape, (list, tuple)) or not all(hasattr(d, "__index__") for d in target_shape):

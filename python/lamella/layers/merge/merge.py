@@ -45,6 +45,7 @@ class Merge(KernelLayer, self_contained=True):
     """Its mask holds where those of all inputs hold."""
 
     supports_masking = True
+    takes_lists = True
     makes_masks = False
 
     def compute_mask(self, inputs: list[Value], mask: Any = None) -> Any:

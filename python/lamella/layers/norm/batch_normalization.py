@@ -100,10 +100,6 @@ class BatchNormalization(KernelLayer, self_contained=True):
         self.moving_mean = self.add_weight("moving_mean", shape, trainable=False)
         self.moving_variance = self.add_weight("moving_variance", shape, trainable=False)
         self.input_spec = InputSpec(ndim=len(input_shape), axes={axis: channels})
-        # The op works on the last axis: others swap with it, before and after.
-        order = list(range(len(input_shape)))
-        order[axis], order[-1] = order[-1], order[axis]
-        self._swap = None if axis == len(input_shape) - 1 else tuple(order)
         self.built = True
 
     def call(self, inputs: Value, training: bool | None = None) -> Value:
@@ -127,7 +123,7 @@ class BatchNormalization(KernelLayer, self_contained=True):
         if training is None:
             training = current.training
         frozen = frozen or not self.trainable
-        if relu is None or self._swap is not None or (training and frozen and config.legacy_frozen_batch_norm()):
+        if relu is None or self._swap(inputs) is not None or (training and frozen and config.legacy_frozen_batch_norm()):
             return follower.call(self._call(inputs, training, frozen=frozen))
         if training and not frozen:
             return self._train(inputs, functools.partial(batch_norm_relu, max_value=relu[0]))
@@ -136,14 +132,22 @@ class BatchNormalization(KernelLayer, self_contained=True):
     def _call(self, inputs: Value, training: bool | None, *, frozen: bool) -> Value:
         if training is None:
             training = current.training
-        x = inputs if self._swap is None else transpose(inputs, axes=self._swap)
+        swap = self._swap(inputs)
+        x = inputs if swap is None else transpose(inputs, axes=swap)
         if training and not frozen:
             y = self._train(x)
         elif training and config.legacy_frozen_batch_norm():
             y = batch_norm(x, self.gamma, self.beta, epsilon=self.epsilon)
         else:
             y = self._by_moving_averages(x, batch_norm_inference)
-        return y if self._swap is None else transpose(y, axes=self._swap)
+        return y if swap is None else transpose(y, axes=swap)
+
+    def _swap(self, inputs: Value) -> tuple[int, ...] | None:
+        """The axes with the normalized one last, as the ops want it, and back; None if it is the last one."""
+        order = list(range(len(inputs.shape)))
+        axis = normalize_axis(self.axis, len(order), self.name)
+        order[axis], order[-1] = order[-1], order[axis]
+        return None if axis == len(order) - 1 else tuple(order)
 
     def _by_moving_averages(self, x: Value, op: Callable[..., Value]) -> Value:
         return op(x, self.gamma, self.beta, self.moving_mean.value, self.moving_variance.value, epsilon=self.epsilon)

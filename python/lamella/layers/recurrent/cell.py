@@ -107,6 +107,7 @@ class MaskedCell(KernelLayer):
         implementation: 1 gives each gate masks of its own; any other one mask for all.
     """
 
+    takes_lists = True  # of shapes: that of a step and those of constants
     gates = 1
     implementation = 1
 
