@@ -263,3 +263,44 @@ def test_an_unknown_shape_is_named_in_a_run():
 
     with pytest.warns(UserWarning, match=r"Layer late: its layers \['inside'\] are not built.*RuntimeError: no zeros"):
         Unbuilt(name="late")(x)
+
+
+class Transposed(Layer):
+    """A decoder that computes with the kernel of an encoder, which is in its attributes."""
+
+    def __init__(self, encoder, **kwargs):
+        super().__init__(**kwargs)
+        self.encoder = encoder
+
+    def build(self, input_shape):
+        self.bias = self.add_weight("bias", (self.encoder.kernel.shape[0],), initializer="zeros")
+        self.built = True
+
+    def call(self, x):
+        return K.dot(x, K.transpose(self.encoder.kernel)) + self.bias
+
+    def compute_output_shape(self, input_shape):
+        return input_shape[0], self.encoder.kernel.shape[0]
+
+
+def test_a_layer_of_the_graph_is_not_inside_another_one(tmp_path):
+    encoder = Dense(3, input_shape=(4,), kernel_regularizer="l2")
+    model = Sequential([encoder, Transposed(encoder)])
+    assert [w.shape for w in model.get_weights()] == [(4, 3), (3,), (4,)]
+    assert model.count_params() == 19 and model.layers[1].count_params() == 4
+    assert [w.shape for w in model.layers[1].weights] == [(4,)]
+    model.compile("sgd", "mse")
+    kernel = K.get_value(encoder.kernel)
+    loss = np.square(X @ kernel @ kernel.T - X).mean() + 0.01 * np.square(kernel).sum()
+    assert model.train_on_batch(X, X) == pytest.approx(loss, rel=1e-5)
+    slope = np.full(X.shape, 2 / X.size) * (X @ kernel @ kernel.T - X)
+    dkernel = X.T @ slope @ kernel + slope.T @ X @ kernel + 0.02 * kernel
+    np.testing.assert_allclose(K.get_value(encoder.kernel), kernel - 0.01 * dkernel, rtol=1e-4, atol=1e-6)
+    model.save_weights(tmp_path / "w.h5")
+    saved = model.get_weights()
+    model.set_weights([0 * w for w in saved])
+    model.load_weights(tmp_path / "w.h5")
+    for got, wanted in zip(model.get_weights(), saved):
+        np.testing.assert_array_equal(got, wanted)
+    encoder.trainable = False
+    assert len(model.trainable_weights) == 1

@@ -274,6 +274,10 @@ class Layer(LossesAndUpdates, Configurable, Asking):
         return [layer for layer, _ in self.family() if isinstance(layer, Layer)]
 
     @property
+    def in_graph(self) -> bool:
+        return bool(self._inbound_nodes)
+
+    @property
     def dtype(self) -> str:
         """Name of the dtype of its weights: the given one, or floatx."""
         return self.given_dtype or config.floatx()
