@@ -12,6 +12,7 @@ import numpy as np
 from lamella.core import registry
 from lamella.core.flags import check_flags
 from lamella.core.pickling import PickledByName
+from lamella.core.user_array import of_lamella
 from lamella.core.variable import Variable
 
 Config = dict[str, Any]  # Any: JSON-like values
@@ -42,6 +43,16 @@ def own_arguments(cls: type, base: type = object) -> tuple[str, ...]:
         if not any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters):
             break
     return tuple(names)
+
+
+def described_class(cls: type) -> type:
+    """The class whose constructor's arguments a base class's `get_config` gives.
+
+    It is the class itself. A script's class with a get_config of its own adds its arguments there, so that this is its first base
+    of lamella; as in Keras, the script may leave out arguments of its own, also those that no config can hold.
+    """
+    defining = next(kind for kind in cls.__mro__ if "get_config" in vars(kind))
+    return cls if of_lamella(defining) else next(kind for kind in cls.__mro__ if of_lamella(kind))
 
 
 def given(names: Mapping[str, Any]) -> dict[str, Any]:
@@ -114,7 +125,7 @@ class Configurable(PickledByName):
             NotImplementedError: An argument is not stored under its name.
         """
         cls: type = type(self)
-        return self._stored(own_arguments(cls), strict=type(self).get_config is Configurable.get_config)
+        return self._stored(own_arguments(described_class(cls)), strict=type(self).get_config is Configurable.get_config)
 
     @classmethod
     def from_config(cls: type[C], config: Config) -> C:

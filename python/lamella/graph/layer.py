@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from lamella.core import config
 from lamella.core.checks import as_array
-from lamella.core.configurable import Config, Configurable, own_arguments, plain
+from lamella.core.configurable import Config, Configurable, described_class, own_arguments, plain
 from lamella.core.names import unique_name
 from lamella.core.phase import current
 from lamella.core.registry import custom_object_scope
@@ -258,7 +258,7 @@ class Layer(LossesAndUpdates, Configurable, Asking):
         """`base_config`, and every constructor argument of the classes below Layer."""
         cls: type = type(self)
         # `weights` may be among the arguments of a class, but it is not part of a config.
-        names = tuple(name for name in own_arguments(cls, Layer) if name not in ("weights", *self.fixed))
+        names = tuple(name for name in own_arguments(described_class(cls), Layer) if name not in ("weights", *self.fixed))
         return self.base_config() | self._stored(names, strict=type(self).get_config is Layer.get_config)
 
     def clone(self) -> Layer:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lamella.core.configurable import Config, own_arguments
+from lamella.core.configurable import Config, described_class, own_arguments
 from lamella.core.shapes import Shape
 from lamella.core.types import Value
 from lamella.core.variable import Variable
@@ -128,7 +128,7 @@ class Recurrent(RNN):
 
     def get_config(self) -> Config:
         cls: type = type(self)
-        names = own_arguments(cls, RNN)
+        names = own_arguments(described_class(cls), RNN)
         return self.base_config() | self._stored(names, strict=type(self).get_config is Recurrent.get_config)
 
     @classmethod
