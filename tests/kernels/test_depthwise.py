@@ -133,6 +133,26 @@ def test_many_channels(target, dtype, channels):
 
 
 @dtypes
+@pytest.mark.parametrize("stride", [1, 2])
+def test_images_of_large_batches_are_computed_as_alone(target, dtype, stride):
+    """From 16 MB of x and y on, lines that tiles write are prefetched."""
+    draw = np.random.default_rng(3).standard_normal
+    images, size, channels = 6, 57, 192
+    geometry = ((3, 3), (stride, stride), (1, 1), (1, 1))
+    x, w = draw((images, size, size, channels)).astype(dtype), draw((3, 3, channels, 1)).astype(dtype)
+    y = np.empty((images, *[-(-size // stride)] * 2, channels), dtype)
+    assert x.nbytes + y.nbytes > 16_000_000
+    _kernels.depthwise_conv_forward(x, w, w[0, 0, :0, 0], geometry, 0, y)
+    dx = np.empty_like(x)
+    _kernels.depthwise_conv_backward_input(y, w, geometry, dx)
+    for i in range(images):
+        y_alone, dx_alone = np.empty_like(y[:1]), np.empty_like(x[:1])
+        _kernels.depthwise_conv_forward(x[i : i + 1], w, w[0, 0, :0, 0], geometry, 0, y_alone)
+        _kernels.depthwise_conv_backward_input(y[i : i + 1], w, geometry, dx_alone)
+        assert np.array_equal(y[i : i + 1], y_alone) and np.array_equal(dx[i : i + 1], dx_alone)
+
+
+@dtypes
 def test_random_geometries(target, dtype):
     draw = np.random.default_rng(1)
     for axes in [1] * 20 + [2] * 60 + [3] * 20:

@@ -42,27 +42,21 @@ struct SpreadTiles {
     Int count, width, row;          // row: of dx
     bool first_point, last_point;   // whether these columns of dy are inside
     bool top, bottom, left, right;  // whether the first and the last row and column of dx are inside
-    const T *dy_next, *dx_next;     // what is prefetched; dx_next may be nullptr
+    Int dx_ahead;                   // see written_ahead
+    const T* dy_next;               // what is prefetched
 };
 
 // No lambdas, see sum_tiles.
 template <class T, int kRows, int kColumns>
 [[gnu::noinline]] void spread_tiles(SpreadTiles<T> tiles, const T* blocks, T* dx) {
-    constexpr int kVectors = kRows * kColumns, kLine = 64 / Int{sizeof(T)};
     Int at = 0, done = 0;
     for (Int n = 0; n < tiles.count; ++n, at += kColumns * tiles.width, dx += 2 * kColumns * tiles.width) {
         const bool first_point = n > 0 || tiles.first_point, last_point = n + 1 < tiles.count || tiles.last_point;
         const bool left = n > 0 || tiles.left, right = n + 1 < tiles.count || tiles.right;
         const T* w = blocks;
         for (Int c = 0; c < tiles.width; c += kLanes<T>, w += kBandBlock<T>, done += kLanes<T>) {
-#pragma GCC unroll 4
-            for (int i = 0; i < kVectors * kLanes<T>; i += kLine) __builtin_prefetch(tiles.dy_next + kVectors * done + i, 0, 2);
-            if (tiles.dx_next != nullptr) {
-#pragma GCC unroll 16
-                for (int i = 0; i < 4 * kVectors * kLanes<T>; i += kLine) {
-                    __builtin_prefetch(tiles.dx_next + 4 * kVectors * done + i, 1, 2);
-                }
-            }
+            fetch_tile<kRows * kColumns>(tiles.dy_next, done);
+            if (tiles.dx_ahead > 0) fetch_written<2 * kRows, 2 * kColumns>(dx + tiles.dx_ahead + c, tiles.row, tiles.width);
             Vec<T> weights[3][3], dy[kRows + 1][kColumns + 1];
 #pragma GCC unroll 3
             for (int k = 0; k < 3; ++k) {
@@ -99,7 +93,7 @@ template <class T, int kRows, int kColumns>
 
 // dx of a band of an image, `pairs` pairs of rows. blocks: of the weights.
 template <class T>
-void spread_band(const Spread<T>& spread, Int image, Int band, bool last, const T* blocks, T* dx) {
+void spread_band(const Spread<T>& spread, Int image, Int band, Int ahead, const T* blocks, T* dx) {
     const SpreadAxis &rows = spread.rows, &columns = spread.columns;
     const Int width = spread.width, row = columns.length * width, dy_row = columns.points * width;
     const Int begin = rows.first(band), pairs = rows.first(band + 1) - begin;
@@ -109,7 +103,7 @@ void spread_band(const Spread<T>& spread, Int image, Int band, bool last, const 
     const auto for_equal = [&](auto in_columns, Int p, Int count) {
         if (count == 0) return;
         const Int first = p + columns.shift - 1, end = first + count * in_columns.value;
-        const Int left = 2 * p - columns.odd, right = left + 2 * count * in_columns.value - 1, done = pairs * p * width;
+        const Int left = 2 * p - columns.odd, right = left + 2 * count * in_columns.value - 1;
         SpreadTiles<T> tiles{{},
                              count,
                              width,
@@ -120,8 +114,8 @@ void spread_band(const Spread<T>& spread, Int image, Int band, bool last, const 
                              top + 2 * pairs <= rows.length,
                              left >= 0,
                              right < columns.length,
-                             dy + next * dy_row + done,
-                             last ? nullptr : to + 2 * pairs * row + 4 * done};
+                             ahead,
+                             dy + next * dy_row + pairs * p * width};
         for (Int i = 0; i <= pairs; ++i) {
             tiles.dy[i] = (rows.has_point(point + i) ? dy + (point + i) * dy_row : spread.zeros) + first * width;
         }
@@ -138,8 +132,11 @@ template <class T>
 Status spread_in_tiles(const Spread<T>& spread, Int images, Int grain, const T* blocks, T* dx) {
     if constexpr (kHasTiles<T>) {
         const Int bands = spread.rows.bands();
+        const Int positions = spread.rows.length * spread.columns.length + spread.rows.points * spread.columns.points;
+        const Int ahead =
+            written_ahead<T>(images * positions * spread.width, 2 * kSpreadPairs * spread.width, spread.width, 16);
         return in_chunks(images * bands, grain, [&](Int begin, Int end) -> Status {
-            for (Int b = begin; b < end; ++b) spread_band(spread, b / bands, b % bands, b + 1 == end, blocks, dx);
+            for (Int b = begin; b < end; ++b) spread_band(spread, b / bands, b % bands, ahead, blocks, dx);
             return nullptr;
         });
     }

@@ -28,6 +28,18 @@ constexpr Int kCopiedStep = kTileChannels<T> + 64 / Int{sizeof(T)};
 // up to 5 % if all is in L3, and without it arrays that are larger take up to 1.7 times as long (both on EPYC).
 constexpr Int kMostFetched = kHasBands ? Int{1} << 30 : 1024;
 
+// If x and y have more bytes, the lines of y are probably in memory, and those of a later tile are prefetched: 56x56x96 took
+// 0.9 and 56x56x192 0.75 of the time. Where all is in L3 it takes 3 to 8 % longer. Lines of other chunks are left alone:
+// another thread may write them, and a prefetch would take them away (EPYC, AVX-512).
+constexpr Int kMostCached = 16'000'000;
+
+// How many elements later the tile begins whose lines are prefetched, or 0. It is computed at least `vectors` vectors later,
+// which should take 500 cycles. `elements`: of x and y; step: elements of a tile along the columns.
+template <class T>
+LAMELLA_INLINE Int written_ahead(Int elements, Int step, Int width, Int vectors) {
+    return elements * Int{sizeof(T)} > kMostCached ? ceil_divide(vectors * kLanes<T>, width) * step : 0;
+}
+
 // Tiles of equal size, side by side.
 template <class T>
 struct Tiles {
@@ -35,7 +47,8 @@ struct Tiles {
     Int count, x_step, row, step, channels;      // x_step: distance of columns of x; row, step: distances of points
     bool left, right;                            // whether the first and the last column of x are inside
     bool down;                                   // from the last channels to the first, see is_just_behind
-    const T *x_next, *result_next;               // what is prefetched, or nullptr
+    Int y_ahead;                                 // see written_ahead
+    const T *x_next, *dy_next;                   // what is prefetched, or nullptr
 };
 
 // Whether the result is so little behind x, modulo the distance of points, that the loads of the next vectors have the last 12
@@ -47,16 +60,22 @@ LAMELLA_INLINE bool is_just_behind(const T* result, const T* x) {
     return kHasBands && behind >= kLine && behind < 4 * kLine;
 }
 
-template <bool kWrites, int kSource, int kResult, class T>
-LAMELLA_INLINE void fetch_tile(const Tiles<T>& tiles, Int done) {
+// Prefetches `kVectors` vectors of a tile, after `done` elements of a vector.
+template <int kVectors, class T>
+LAMELLA_INLINE void fetch_tile(const T* next, Int done) {
     constexpr int kLine = 64 / Int{sizeof(T)};
-    if (tiles.x_next == nullptr) return;
+    if (next == nullptr) return;
 #pragma GCC unroll 64
-    for (int i = 0; i < kSource * kLanes<T>; i += kLine) __builtin_prefetch(tiles.x_next + kSource * done + i, 0, 2);
-    if (tiles.result_next == nullptr) return;
-#pragma GCC unroll 16
-    for (int i = 0; i < kResult * kLanes<T>; i += kLine) {
-        __builtin_prefetch(tiles.result_next + kResult * done + i, kWrites ? 1 : 0, 2);
+    for (int i = 0; i < kVectors * kLanes<T>; i += kLine) __builtin_prefetch(next + kVectors * done + i, 0, 2);
+}
+
+// Prefetches what the tile at y writes in a vector.
+template <int kRows, int kColumns, class T>
+LAMELLA_INLINE void fetch_written(const T* y, Int row, Int step) {
+#pragma GCC unroll 4
+    for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 4
+        for (int q = 0; q < kColumns; ++q) __builtin_prefetch(y + r * row + q * step, 1, 2);
     }
 }
 
@@ -83,7 +102,8 @@ template <class T, int kRows, int kColumns, int kStride>
 #pragma GCC unroll 4
                 for (int q = 0; q < kColumns; ++q) sums[r][q] = bias;
             }
-            fetch_tile<true, kRows * kColumns * kStride * kStride, kRows * kColumns>(tiles, done);
+            fetch_tile<kRows * kColumns * kStride * kStride>(tiles.x_next, done);
+            if (tiles.y_ahead > 0) fetch_written<kRows, kColumns>(y + tiles.y_ahead + c, tiles.row, tiles.step);
 #pragma GCC unroll 9
             for (int column = 0; column <= kLast; ++column) {
                 if (column == 0 && !left) continue;
@@ -140,7 +160,8 @@ template <class T, int kRows, int kColumns, int kStride>
 #pragma GCC unroll 3
                 for (int t = 0; t < 3; ++t) sums[k][t] = load(dw + (3 * k + t) * kLanes<T>);
             }
-            fetch_tile<false, kRows * kColumns * kStride * kStride, kRows * kColumns>(tiles, done);
+            fetch_tile<kRows * kColumns * kStride * kStride>(tiles.x_next, done);
+            fetch_tile<kRows * kColumns>(tiles.dy_next, done);
 #pragma GCC unroll 9
             for (int column = 0; column <= kLast; ++column) {
                 if (column == 0 && !left) continue;
@@ -236,7 +257,6 @@ struct TiledBand {
     const T* x[TileSource<T>::kRing];  // rows, from channel `channel` on
     Int channel, x_step, rows, first;
     const T *x_next, *result;  // what the next band reads first; y or dy
-    bool last;                 // of its chunk: another thread may write the next one, and a prefetch would take its lines away
 };
 
 // Calls f(rows, columns, stride, as types; tiles; offset of their points; first channel) for the tiles of a band with
@@ -250,13 +270,13 @@ LAMELLA_INLINE void for_tiles_of(const Bands<T>& bands, const TiledBand<T>& band
         const Int at = q * stride - bands.before_columns, points = band.first + q * width + c;
         Tiles<T> tiles{{},    count,    band.x_step, row,
                        width, channels, at >= 0,     at + (count * columns.value - 1) * stride + 2 < bands.source_columns,
-                       false, nullptr,  nullptr};
+                       false, 0,        nullptr,     nullptr};
         for (Int i = 0; i < TileSource<T>::kRing; ++i) tiles.x[i] = band.x[i] + at * band.x_step + c - band.channel;
         tiles.down = is_just_behind(band.result + points, tiles.x[0]);
         if (width * Int{sizeof(T)} <= kMostFetched) {
             const Int done = band.rows * (c * bands.columns + q * channels);
             tiles.x_next = band.x_next + stride * stride * done;
-            tiles.result_next = band.last ? nullptr : band.result + band.first + band.rows * row + done;
+            tiles.dy_next = band.result + band.first + band.rows * row + done;
         }
         const auto with_rows = [&](auto rows) {
             if (stride == 1) f(rows, columns, Number<1>(), tiles, points, c);
@@ -288,8 +308,7 @@ LAMELLA_INLINE void for_tiles(const Bands<T>& bands, Int begin, Int end, const T
                               rows,
                               (image * bands.rows + row) * bands.columns * width,
                               bands.source + (image * bands.source_rows + top + read) * bands.source_row(),
-                              result,
-                              b + 1 == end};
+                              result};
             for (Int i = 0; i < read; ++i) band.x[i] = source.row(image, top + i);
             for (Int c = channel; c < end_of_pass; c += kTileChannels<T>) {
                 for_tiles_of(bands, band, c, smaller(kTileChannels<T>, end_of_pass - c), f);
@@ -301,15 +320,16 @@ LAMELLA_INLINE void for_tiles(const Bands<T>& bands, Int begin, Int end, const T
 // y = the sums of the windows. w: blocks of the weights.
 template <class T>
 Status sum_in_tiles(const Bands<T>& bands, Int images, Int grain, const T* w, bool relu, T* y) {
+    const Int elements = images * (bands.source_rows * bands.source_row() + bands.rows * bands.columns * bands.width);
+    const Int ahead = written_ahead<T>(elements, kTileColumns * bands.width, bands.width, kHasBands ? 4 : 24);
     return in_chunks(images * band_count(bands.rows), grain, [&](Int begin, Int end) -> Status {
         T* ring;
         const Workspace own(part(ring, TileSource<T>::ring_size(bands)));
         if (!own) return kOutOfMemory;
-        for_tiles<T>(bands, begin, end, y, ring,
-                     [&](auto rows, auto columns, auto stride, const Tiles<T>& tile, Int points, Int c) {
-                         sum_tiles<T, rows.value, columns.value, stride.value>(tile, w + c / kLanes<T> * kBandBlock<T>, relu,
-                                                                               y + points);
-                     });
+        for_tiles<T>(bands, begin, end, y, ring, [&](auto rows, auto columns, auto stride, Tiles<T>& tile, Int points, Int c) {
+            tile.y_ahead = ahead;
+            sum_tiles<T, rows.value, columns.value, stride.value>(tile, w + c / kLanes<T> * kBandBlock<T>, relu, y + points);
+        });
         return nullptr;
     });
 }
