@@ -40,3 +40,33 @@ def test_functions_of_numpy_give_arrays_of_the_class():
     assert np.multiply(x, np.float64(2), out=out) is out and out.tolist() == [[2, 8], [18, 32]]
     with pytest.raises(ValueError, match="could not be broadcast"):
         x + np.ones(3, np.float32)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16, np.int64])
+@pytest.mark.parametrize("name", ["add", "sub", "mul", "truediv", "pow"])
+def test_operators_of_large_arrays_give_numpys_results(dtype, name):
+    """Kernels compute these of floats, on all threads."""
+    function, rng = getattr(operator, name), np.random.default_rng(0)
+    plain = rng.integers(1, 4, (40, 30, 50)).astype(dtype)
+    x = plain.view(UserArray)
+    others = [2, 3, plain[:1, :1, :1], plain[0], plain[:, :1, :1], plain, plain.view(UserArray), np.float64(2)]
+    if dtype is not np.int64:
+        others += [0.5, -2.5]
+    for other in others:
+        number = 2 if isinstance(other, np.floating) and dtype is not np.int64 else other
+        for got, wanted in ((function(x, other), function(plain, number)), (function(other, x), function(number, plain))):
+            assert type(got) is UserArray and got.dtype == wanted.dtype and got.shape == wanted.shape
+            np.testing.assert_allclose(got, wanted, rtol=1e-6 if dtype is not np.float16 else 1e-3)
+
+
+def test_functions_of_numpy_of_two_large_arrays():
+    x = np.random.default_rng(0).standard_normal((300, 300)).astype(np.float32)
+    user, y = x.view(UserArray), np.zeros((300, 300), np.float32)
+    np.testing.assert_array_equal(np.maximum(user, 0), np.maximum(x, 0))
+    np.testing.assert_array_equal(np.minimum(user, user.T), np.minimum(x, x.T))
+    np.testing.assert_array_equal(np.add(user, 1, where=x > 0, out=y), np.where(x > 0, x + 1, 0))
+    assert np.add.reduce(user, axis=0).shape == (300,) and np.multiply.outer(user[0], user[1]).shape == (300, 300)
+    np.testing.assert_array_equal(np.divide(user, 2, dtype=np.float64), np.divide(x, 2, dtype=np.float64))
+    assert np.add(user, True).dtype == np.float32
+    with pytest.raises(ValueError, match="could not be broadcast"):
+        user + np.ones((299, 300), np.float32)

@@ -6,11 +6,11 @@ import pytest
 from lamella import _kernels
 from tests.kernels.guard import Guarded, surrounded
 
-OPERATIONS = [np.add, np.subtract, lambda a, b: b - a, np.multiply, np.true_divide, lambda a, b: b / a]
+OPERATIONS = [np.add, np.subtract, lambda a, b: b - a, np.multiply, np.true_divide, lambda a, b: b / a, np.maximum, np.minimum]
 SIZES = [*((5, c) for c in range(1, 68)), (1, 3), (9001, 3), (900, 300), (2, 40_001), (0, 4), (4, 0)]
 
 
-@pytest.mark.parametrize("operation", range(6))
+@pytest.mark.parametrize("operation", range(8))
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_arithmetic(target, dtype, operation):
     for rows, columns in SIZES:
@@ -34,7 +34,7 @@ def test_special_values():
 @pytest.mark.parametrize(
     "a, b, operation, condition",
     [
-        ((2, 3), (2, 3), 6, "operation < kOperations"),
+        ((2, 3), (2, 3), 8, "operation < kOperations"),
         ((2, 3), (2, 3), -1, "operation >= 0"),
         ((2, 3), (3, 3), 0, "b.shape.0."),
         ((2, 3), (2, 2), 0, "b.shape.1."),

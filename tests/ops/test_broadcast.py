@@ -26,7 +26,7 @@ SHAPES = [
 ]
 
 
-@pytest.mark.parametrize("name", ["add", "subtract", "multiply", "divide"])
+@pytest.mark.parametrize("name", ["add", "subtract", "multiply", "divide", "maximum", "minimum"])
 @pytest.mark.parametrize("swapped", [False, True])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_arithmetic_and_its_gradients(name, swapped, dtype):
@@ -46,6 +46,8 @@ def test_arithmetic_and_its_gradients(name, swapped, dtype):
                 "subtract": lambda: (dy, -dy),
                 "multiply": lambda: (dy * b, dy * a),
                 "divide": lambda: (dy / b, -dy * a / b / b),
+                "maximum": lambda: (dy * (a >= b), dy * (a < b)),
+                "minimum": lambda: (dy * (a <= b), dy * (a > b)),
             }[name]()
             for found, slope, x in zip(tape.gradients([(y, dy)]), slopes, (a, b), strict=True):
                 exact = slope.astype(float)
@@ -55,6 +57,62 @@ def test_arithmetic_and_its_gradients(name, swapped, dtype):
                 assert found.shape == x.shape and found.dtype == dtype
                 size = np.abs(exact).sum(axis=axes, keepdims=True).reshape(x.shape)
                 np.testing.assert_array_less(np.abs(found - total), 1e-5 * size + 1e-9)
+
+
+@pytest.mark.parametrize("shapes", SHAPES, ids=str)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_where_and_its_gradients(shapes, dtype):
+    rng = np.random.default_rng(5)
+    for a_shape, b_shape in (shapes, shapes[::-1], ((), shapes[0])):
+        whole = np.broadcast_shapes(a_shape, b_shape)
+        a, b, dy = (rng.standard_normal(shape).astype(dtype) for shape in (a_shape, b_shape, whole))
+        for of_condition in (whole, whole[:1] + (1,) * (len(whole) - 1)):
+            condition = rng.integers(0, 2, of_condition).astype(bool)
+            with Tape() as tape:
+                y = ops.where(tape.watch(a), tape.watch(b), condition=condition)
+            assert y.dtype == dtype
+            np.testing.assert_array_equal(y.value, np.where(condition, a, b))
+            parts = np.where(condition, dy, 0), np.where(condition, 0, dy)
+            for found, part, x in zip(tape.gradients([(y, dy)]), parts, (a, b), strict=True):
+                gone = part.ndim - x.ndim
+                axes = tuple(i for i in range(part.ndim) if i < gone or (x.shape[i - gone] == 1 and part.shape[i] != 1))
+                total = part.astype(float).sum(axis=axes).reshape(x.shape)
+                assert found.shape == x.shape and found.dtype == dtype
+                np.testing.assert_allclose(found, total, rtol=1e-5, atol=2e-3 if axes else 0)
+
+
+POWERS = [2, 3, -1, 0, 1, 0.5, -0.5, 2.5, 8, -8, 9, 0.3, np.float32(1.5), np.array(3)]
+
+
+@pytest.mark.parametrize("p", POWERS, ids=repr)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_powers_and_their_gradients(p, dtype):
+    rng = np.random.default_rng(6)
+    for shape in ((5,), (), (300, 70, 2)):
+        a, dy = rng.uniform(0.3, 2, shape).astype(dtype), rng.standard_normal(shape).astype(dtype)
+        for x in (a, a.T.copy().T):
+            with Tape() as tape:
+                y = ops.power(tape.watch(x), tape.watch(np.asarray(p, dtype)))
+            exact, slope = a.astype(float), dy.astype(float)
+            eps = 30 * np.finfo(dtype).eps
+            assert y.dtype == dtype
+            np.testing.assert_allclose(y.value, exact ** float(p), rtol=eps)
+            to_a, to_p = tape.gradients([(y, dy)])
+            np.testing.assert_allclose(to_a, slope * float(p) * exact ** (float(p) - 1), rtol=eps)
+            terms = slope * exact ** float(p) * np.log(exact)
+            np.testing.assert_allclose(
+                to_p, terms.sum(), rtol=0, atol=1e3 * eps * np.abs(terms).sum() / max(1, terms.size) ** 0.5
+            )
+    assert float(value_of(ops.power(np.float32(-2), np.float32(3)))) == -8
+
+
+def test_powers_of_integers_and_of_many_numbers_are_those_of_numpy():
+    whole = np.arange(1, 7)
+    assert value_of(ops.power(whole, np.array(2))).tolist() == [1, 4, 9, 16, 25, 36]
+    half = np.array([1, 2, 3], np.float16)
+    assert value_of(ops.power(half, np.array(2.0))).tolist() == [1, 4, 9]
+    base, exponent = np.array([[1.0], [2.0]]), np.array([0.0, 1.0, 2.0])
+    assert value_of(ops.power(base, exponent)).tolist() == [[1, 1, 1], [1, 2, 4]]
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2, -1, (0, 1), (1, 2), (2, 1), [-1], (0, 2), (0, 1, 2), None])

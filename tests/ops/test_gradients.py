@@ -166,7 +166,7 @@ CASES = {op: [((a(3, 4),), {})] for op in ops.__all__} | {
     "negative": [((a(3),), {})],
     "percentage_error": [((a(3, 4), a(3, 4, seed=1, low=0.3)), {}), ((a(3, 4), a(3, 4, seed=1, high=-0.3)), {})],
     "poisson": [((a(3, 4, low=0.1), a(3, 4, seed=1, low=0)), {})],
-    "power": [((a(3, 4, low=0.3), a(4, seed=1)), {})],
+    "power": [((a(3, 4, low=0.3), a(4, seed=1)), {}), *(((a(3, 4, low=0.3), np.array(p)), {}) for p in (-1.5, 0.5, 3.0))],
     "mod": [((a(3, 4, low=0.3), a(4, seed=1, low=0.3)), {})],
     "prelu": [((a(5, 3), a(3, seed=1)), {}), ((a(4, 2, 3, 5), a(1, 1, 5, seed=1)), {}), ((a(3, 2, 4), a(2, 4, seed=1)), {})],
     "relu": [((a(40),), {}), ((a(40),), {"alpha": 0.2, "max_value": 1.0, "threshold": 0.3})],

@@ -38,6 +38,30 @@ def test_joins_sums_and_arithmetic(x):
     np.testing.assert_array_equal(K.concatenate([aligned, x]), np.concatenate([aligned, exact], axis=-1))
 
 
+@pytest.mark.parametrize("x", [MANY_AXES, UNALIGNED, SWAPPED, unaligned(np.float64, (200, 200))], ids=["axes", "f", ">f", "d"])
+def test_functions_of_elements(x):
+    exact, zero = x.astype(float), np.zeros((), x.dtype)
+    np.testing.assert_array_equal(ops.abs(value_of(ops.negative(x))), exact)
+    np.testing.assert_allclose(ops.sqrt(x), np.sqrt(exact), rtol=1e-7)
+    np.testing.assert_allclose(ops.square(x), exact**2, rtol=1e-7)
+    np.testing.assert_allclose(ops.power(x, np.asarray(3, x.dtype)), exact**3, rtol=2e-7)
+    np.testing.assert_array_equal(ops.clip(x, low=2.0, high=50.0), exact.clip(2, 50))
+    np.testing.assert_array_equal(ops.maximum(x, np.asarray(7, x.dtype)), np.maximum(exact, 7))
+    np.testing.assert_array_equal(ops.where(x, zero, condition=x > 9), np.where(exact > 9, exact, 0))
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.int32, np.uint8])
+def test_functions_of_elements_of_other_dtypes(dtype):
+    x = np.tile(np.arange(16), 4096).astype(dtype)
+    for name, function in {"abs": np.abs, "square": np.square, "negative": np.negative}.items():
+        y = value_of(getattr(ops, name)(x))
+        assert y.dtype == dtype
+        np.testing.assert_array_equal(y, function(x))
+    assert value_of(ops.clip(x, low=2, high=5)).dtype == dtype
+    np.testing.assert_array_equal(ops.maximum(x, np.asarray(7, dtype)), np.maximum(x, 7))
+    np.testing.assert_array_equal(ops.where(x, np.zeros((), dtype), condition=x > 9), np.where(x > 9, x, 0))
+
+
 def test_variables_layers_and_gradients_of_many_axes():
     np.testing.assert_array_equal(value_of(K.variable(MANY_AXES) * 2.0), 2 * MANY_AXES)
     np.testing.assert_array_equal(value_of(layers.Add().call([MANY_AXES, MANY_AXES])), 2 * MANY_AXES)

@@ -329,8 +329,26 @@ LAMELLA_API lamella_status lamella_exp_forward_f64(const lamella_f64* x, const l
 // Writes y; in place: y.
 LAMELLA_API lamella_status lamella_log_forward_f32(const lamella_f32* x, const lamella_f32* y);
 LAMELLA_API lamella_status lamella_log_forward_f64(const lamella_f64* x, const lamella_f64* y);
+// function: 0 |x|, 1 sqrt(max(x, 0)), 2 x within [p, q], 3 x ** p, where 2p is a whole number and |p| at most 8. The gradient of |x|
+// at 0 and of the root at 0 is 0, that of x within [p, q] is dy at the bounds.
+// Writes y; in place: y.
+LAMELLA_API lamella_status lamella_elementary_forward_f32(const lamella_f32* x, int64_t function, double p, double q,
+        const lamella_f32* y);
+LAMELLA_API lamella_status lamella_elementary_forward_f64(const lamella_f64* x, int64_t function, double p, double q,
+        const lamella_f64* y);
+// Writes dx; in place: dx.
+LAMELLA_API lamella_status lamella_elementary_backward_f32(const lamella_f32* x, const lamella_f32* dy, int64_t function,
+        double p, double q, const lamella_f32* dx);
+LAMELLA_API lamella_status lamella_elementary_backward_f64(const lamella_f64* x, const lamella_f64* dy, int64_t function,
+        double p, double q, const lamella_f64* dx);
+// y = a where the condition is not 0, else b; a and b have y's shape or one element.
+// Writes y; in place: y.
+LAMELLA_API lamella_status lamella_where_f32(const lamella_u8* condition, const lamella_f32* a, const lamella_f32* b,
+        const lamella_f32* y);
+LAMELLA_API lamella_status lamella_where_f64(const lamella_u8* condition, const lamella_f64* a, const lamella_f64* b,
+        const lamella_f64* y);
 // --- arithmetic: a, y [R, C]; b [R, C], [1, C], [R, 1] or [1, 1]. operation: 0 a + b, 1 a - b, 2 b - a, 3 a * b, 4 a / b,
-// 5 b / a --------------------------------
+// 5 b / a, 6 the larger one, 7 the smaller one; NaN if one is NaN ------------------------------------------
 // Writes y; in place: y.
 LAMELLA_API lamella_status lamella_arithmetic_f32(const lamella_f32* a, const lamella_f32* b, int64_t operation,
         const lamella_f32* y);

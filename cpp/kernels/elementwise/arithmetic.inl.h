@@ -1,4 +1,4 @@
-// Sums, differences, products and quotients of two arrays, of which one may be broadcast.
+// Sums, differences, products, quotients and extrema of two arrays, of which one may be broadcast.
 #pragma once
 #include "kernels/elementwise/activation.inl.h"
 #include "kernels/rows.h"
@@ -7,9 +7,10 @@ namespace lamella {
 namespace {
 
 // The numbers of cpp/table/elementwise.def.
-enum Operation : Int { kAdd, kSubtract, kSubtractFrom, kMultiply, kDivide, kDivideInto, kOperations };
+enum Operation : Int { kAdd, kSubtract, kSubtractFrom, kMultiply, kDivide, kDivideInto, kMaximum, kMinimum, kOperations };
 
-// The operation is selected for each vector: the loops wait for memory, and code for each operation would be six times as long.
+// The operation is selected for each vector: the loops wait for memory, and code for each operation would be eight times as
+// long.
 template <class T>
 LAMELLA_INLINE Vec<T> combine(Int operation, Vec<T> a, Vec<T> b) {
     switch (operation) {
@@ -23,8 +24,12 @@ LAMELLA_INLINE Vec<T> combine(Int operation, Vec<T> a, Vec<T> b) {
             return a * b;
         case kDivide:
             return a / b;
-        default:
+        case kDivideInto:
             return b / a;
+        case kMaximum:
+            return ((a >= b) | (a != a)) ? a : b;
+        default:
+            return ((a <= b) | (a != a)) ? a : b;
     }
 }
 

@@ -95,13 +95,17 @@ def _from_output(
     return differentiable(op)
 
 
+def _product(a: Array, b: Array, y: Array) -> None:
+    _kernels.arithmetic(a.reshape(1, -1), b.reshape(1, -1), 3, y.reshape(1, -1))
+
+
 tanh = _from_output("tanh", "tanh(x)", _kernels.tanh_forward, _kernels.tanh_backward)
 hard_sigmoid = _from_output(
     "hard_sigmoid", "clip(0.2 * x + 0.5, 0, 1)", _kernels.hard_sigmoid_forward, _kernels.hard_sigmoid_backward
 )
 softplus = _from_output("softplus", "log(1 + exp(x))", _kernels.softplus_forward, _kernels.softplus_backward)
 softsign = _from_output("softsign", "x / (1 + |x|)", _kernels.softsign_forward, _kernels.softsign_backward)
-exponential = _from_output("exponential", "exp(x)", _kernels.exp_forward, np.multiply)
+exponential = _from_output("exponential", "exp(x)", _kernels.exp_forward, _product)
 _sigmoid = _from_output("sigmoid", "1 / (1 + exp(-x))", _kernels.sigmoid_forward, _kernels.sigmoid_backward)
 
 

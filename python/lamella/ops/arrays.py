@@ -71,6 +71,11 @@ def suits_kernels(x: Array) -> bool:
     return kind.char in "fd" and kind.isnative and flags.c_contiguous and flags.aligned and x.ndim <= _MOST_AXES
 
 
+def is_of_kernels(x: Array) -> bool:
+    """Whether kernels read `contiguous(x)`: floats of few axes."""
+    return x.dtype.char in "fd" and x.dtype.isnative and x.ndim <= _MOST_AXES
+
+
 def concatenated(xs: Sequence[Array], axis: int) -> Array:
     """np.concatenate(xs, axis); of contiguous floats by a kernel, unless they are small or their pieces are.
 

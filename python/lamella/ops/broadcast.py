@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import functools
+from collections.abc import Sequence
 
 import numpy as np
 
 from lamella import _kernels
+from lamella.core import user_array
 from lamella.core.shapes import count
 from lamella.core.types import Array
-from lamella.ops.arrays import empty_like, is_of_last_axes, suits_kernels
+from lamella.ops.arrays import contiguous, empty_like, is_of_kernels, is_of_last_axes, suits_kernels
 
 # The numbers of cpp/table/elementwise.def, of functions of NumPy and of the same with swapped arguments.
-_OPERATIONS: dict[Callable[..., Array], tuple[int, int]] = {
-    np.add: (0, 0), np.subtract: (1, 2), np.multiply: (3, 3), np.true_divide: (4, 5),
+_OPERATIONS: dict[np.ufunc, tuple[int, int]] = {
+    np.add: (0, 0), np.subtract: (1, 2), np.multiply: (3, 3), np.true_divide: (4, 5), np.maximum: (6, 6),
+    np.minimum: (7, 7),
 }  # fmt: skip
+# The functions of the kernels `elementary_forward` and `elementary_backward`.
+ABSOLUTE, ROOT, CLIP, POWER = range(4)
 # Elements of two chunks of a kernel. NumPy computes smaller arrays on one thread as fast.
 _LARGE = 1 << 15
 
@@ -23,8 +28,8 @@ def _is_large(x: Array) -> bool:
     return x.size >= _LARGE and suits_kernels(x)
 
 
-def elementwise(function: Callable[[Array, Array], Array], a: Array, b: Array) -> Array:
-    """function(a, b), one of np.add, np.subtract, np.multiply and np.true_divide, broadcast."""
+def elementwise(function: np.ufunc, a: Array, b: Array) -> Array:
+    """function(a, b), one of np.add, np.subtract, np.multiply, np.true_divide, np.maximum and np.minimum, broadcast."""
     swapped = b.size > a.size
     large, other = (b, a) if swapped else (a, b)
     if not _is_large(large) or other.dtype != large.dtype or not suits_kernels(other):
@@ -36,6 +41,38 @@ def elementwise(function: Callable[[Array, Array], Array], a: Array, b: Array) -
     y = empty_like(large, tuple(large.shape))
     _kernels.arithmetic(large.reshape(shape), other.reshape(own), _OPERATIONS[function][swapped], y.reshape(shape))
     return y
+
+
+def negative(x: Array) -> Array:
+    """-x."""
+    return elementwise(np.multiply, x, np.asarray(-1, x.dtype)) if _is_large(x) else np.asarray(-x)
+
+
+def where(condition: Array, a: Array, b: Array) -> Array:
+    """np.where(condition, a, b). The condition is an array of booleans; a and b have one dtype."""
+    large = a if a.size >= b.size else b
+    shape = np.broadcast_shapes(condition.shape, large.shape)
+    if not _is_large(large) or not all(x.size == 1 or (x.shape == shape and suits_kernels(x)) for x in (a, b)):
+        return np.where(condition, a, b)
+    y = empty_like(large, shape)
+    chosen = np.ascontiguousarray(np.broadcast_to(condition, shape)).view(np.uint8)
+    _kernels.where(chosen, a, b, y)
+    return y
+
+
+def power(a: Array, b: Array) -> Array:
+    """np.power(a, b), broadcast."""
+    if not is_small_power(a, b):
+        return np.asarray(np.power(a, b))
+    a = contiguous(a)
+    y = empty_like(a)
+    _kernels.elementary_forward(a, POWER, float(b), 0.0, y)
+    return y
+
+
+def is_small_power(a: Array, b: Array) -> bool:
+    """Whether a kernel computes a ** b: b is one number, a whole one or half of one, and at most 8 in size."""
+    return b.ndim == 0 and is_of_kernels(a) and -8 <= float(b) <= 8 and float(2 * b).is_integer()
 
 
 def _rows_and_columns(shape: Sequence[int], other: Sequence[int]) -> tuple[tuple[int, int], tuple[int, int]] | None:
@@ -83,3 +120,6 @@ def unbroadcast(dy: Array, x: Array) -> Array:
         total = large_sum(dy, axes)
         dy = (dy.sum(axis=axes) if total is None else total).reshape(x.shape)
     return np.asarray(dy, x.dtype)
+
+
+user_array.faster.update({**{f: functools.partial(elementwise, f) for f in _OPERATIONS}, np.power: power})

@@ -11,12 +11,33 @@ from lamella import _kernels
 from lamella.core.config import floatx
 from lamella.core.shapes import count
 from lamella.core.types import Array
+from lamella.ops import broadcast
 from lamella.ops.activations import exponential
-from lamella.ops.arrays import contiguous, empty_like
-from lamella.ops.broadcast import elementwise, unbroadcast
+from lamella.ops.arrays import contiguous, empty_like, in_place_of, is_of_kernels
+from lamella.ops.broadcast import ABSOLUTE, CLIP, POWER, ROOT, elementwise, unbroadcast
 from lamella.ops.tape import Backward, Gradients, Tensor, differentiable
 
 exp = exponential
+
+
+def _elementary(x: Array, function: int, p: float = 0.0, q: float = 0.0) -> tuple[Array, Callable[[Array], Array]]:
+    """A function of x, float32 or float64, by a kernel, and what computes dx from dy."""
+    x = contiguous(x)
+    y = empty_like(x)
+    _kernels.elementary_forward(x, function, p, q, y)
+
+    def to_x(dy: Array) -> Array:
+        dy = contiguous(dy)
+        dx = in_place_of(dy)
+        _kernels.elementary_backward(x, dy, function, p, q, dx)
+        return dx
+
+    return y, to_x
+
+
+def _elementary_op(x: Array, function: int, p: float = 0.0, q: float = 0.0) -> tuple[Array, Backward]:
+    y, to_x = _elementary(x, function, p, q)
+    return y, lambda dy, need: (to_x(dy),)
 
 
 def _agree(xs: tuple[Array, ...]) -> tuple[Array, ...]:
@@ -81,7 +102,9 @@ def _binary(
 _difference, _product_of = functools.partial(elementwise, np.subtract), functools.partial(elementwise, np.multiply)
 _quotient = functools.partial(elementwise, np.true_divide)
 
-subtract = _binary("subtract", "a - b", _difference, lambda a, b, y, dy: dy, lambda a, b, y, dy: -dy)
+subtract = _binary(
+    "subtract", "a - b", _difference, lambda a, b, y, dy: dy, lambda a, b, y, dy: broadcast.negative(unbroadcast(dy, b))
+)
 multiply = _binary(
     "multiply", "a * b", _product_of, lambda a, b, y, dy: _product_of(dy, b), lambda a, b, y, dy: _product_of(dy, a)
 )
@@ -90,20 +113,49 @@ divide = _binary(
     "a / b",
     _quotient,
     lambda a, b, y, dy: _quotient(dy, b),
-    lambda a, b, y, dy: -_quotient(_product_of(dy, y), b),
+    # Summed before the division, which then has b's few elements.
+    lambda a, b, y, dy: broadcast.negative(_quotient(unbroadcast(_product_of(dy, y), b), b)),
 )
 mod = _binary("mod", "a - b * floor(a / b)", np.mod, lambda a, b, y, dy: dy, lambda a, b, y, dy: -dy * np.floor_divide(a, b))
+
+
+def _chosen(dy: Array, condition: Array) -> Array:
+    return broadcast.where(condition, dy, np.zeros((), dy.dtype))
+
+
 # If a == b, a gets the gradient, as in TensorFlow.
-maximum = _binary("maximum", "max(a, b)", np.maximum, lambda a, b, y, dy: dy * (a >= b), lambda a, b, y, dy: dy * ~(a >= b))
-minimum = _binary("minimum", "min(a, b)", np.minimum, lambda a, b, y, dy: dy * (a <= b), lambda a, b, y, dy: dy * ~(a <= b))
-power = _binary(
-    "power",
-    "a ** b",
-    np.power,
-    lambda a, b, y, dy: dy * b * np.power(a, b - 1),
-    # log(a) is needed only where a > 0: elsewhere a ** b is 0, or it has no derivative with respect to b.
-    lambda a, b, y, dy: dy * y * np.log(np.where(a > 0, a, 1)),
+maximum = _binary(
+    "maximum",
+    "max(a, b)",
+    functools.partial(elementwise, np.maximum),
+    lambda a, b, y, dy: _chosen(dy, a >= b),
+    lambda a, b, y, dy: _chosen(dy, ~(a >= b)),
 )
+minimum = _binary(
+    "minimum",
+    "min(a, b)",
+    functools.partial(elementwise, np.minimum),
+    lambda a, b, y, dy: _chosen(dy, a <= b),
+    lambda a, b, y, dy: _chosen(dy, ~(a <= b)),
+)
+
+
+@differentiable
+def power(a: Array, b: Array) -> tuple[Array, Backward]:
+    """a ** b, broadcast."""
+    if a.dtype != b.dtype:
+        a, b = _agree((a, b))
+    if broadcast.is_small_power(a, b):
+        y, to_a = _elementary(a, POWER, float(b))
+    else:
+        y, to_a = np.asarray(np.power(a, b)), lambda dy: dy * b * np.power(a, b - 1)
+
+    def backward(dy: Array, need: tuple[bool, ...]) -> Gradients:
+        # log(a) is needed only where a > 0: elsewhere a ** b is 0, or it has no derivative with respect to b.
+        to_b = unbroadcast(dy * y * np.log(np.where(a > 0, a, 1)), b) if need[1] else None
+        return unbroadcast(to_a(dy), a) if need[0] else None, to_b
+
+    return y, backward
 
 
 @differentiable
@@ -158,12 +210,14 @@ def _factor(x: Array, stack: tuple[int, ...]) -> tuple[Array, bool]:
 @differentiable
 def negative(x: Array) -> tuple[Array, Backward]:
     """-x, elementwise."""
-    return np.asarray(np.negative(x)), lambda dy, need: (-dy,)
+    return broadcast.negative(x), lambda dy, need: (broadcast.negative(dy),)
 
 
 @differentiable
 def abs(x: Array) -> tuple[Array, Backward]:
     """|x|, elementwise. The gradient at 0 is 0."""
+    if is_of_kernels(x):
+        return _elementary_op(x, ABSOLUTE)
     return np.asarray(np.abs(x)), lambda dy, need: (dy * np.sign(x),)
 
 
@@ -176,13 +230,17 @@ def sign(x: Array) -> tuple[Array, Backward]:
 @differentiable
 def square(x: Array) -> tuple[Array, Backward]:
     """x * x, elementwise."""
-    return np.asarray(np.square(x)), lambda dy, need: (_product_of(dy, 2 * x),)
+    if is_of_kernels(x):
+        return _elementary_op(x, POWER, 2.0)
+    return np.asarray(np.square(x)), lambda dy, need: (dy * (2 * x),)
 
 
 @differentiable
 def sqrt(x: Array) -> tuple[Array, Backward]:
     """sqrt(max(x, 0)), elementwise; for integers in floatx. Source: Keras 2.2.5."""
     x = _floats(x)
+    if is_of_kernels(x):
+        return _elementary_op(x, ROOT)
     y = np.asarray(np.sqrt(np.maximum(x, 0)))
     return y, lambda dy, need: (np.where(x > 0, dy / (2 * np.where(x > 0, y, 1)), 0).astype(x.dtype, copy=False),)
 
@@ -193,12 +251,14 @@ def log(x: Array) -> tuple[Array, Backward]:
     x = contiguous(x)
     y = empty_like(x)
     _kernels.log_forward(x, y)
-    return y, lambda dy, need: (dy / x,)
+    return y, lambda dy, need: (_quotient(dy, x),)
 
 
 @differentiable
 def clip(x: Array, *, low: float, high: float) -> tuple[Array, Backward]:
     """min(max(x, low), high). The gradient is 0 where x is outside of [low, high]."""
+    if is_of_kernels(x):
+        return _elementary_op(x, CLIP, low, high)
     y = np.asarray(np.clip(x, low, high))
     return y, lambda dy, need: (np.where((x >= low) & (x <= high), dy, 0).astype(x.dtype, copy=False),)
 
@@ -227,11 +287,13 @@ def cast(x: Array, *, dtype: str) -> tuple[Array, Backward]:
 def where(a: Array, b: Array, *, condition: Array) -> tuple[Array, Backward]:
     """a where the condition holds, else b; broadcast. The gradient is 0, and never NaN, where an array is not selected."""
     a, b = _agree((a, b))
+    condition = np.asarray(condition, bool)
 
     def backward(dy: Array, need: tuple[bool, ...]) -> Gradients:
+        zero = np.zeros((), dy.dtype)
         return (
-            unbroadcast(np.where(condition, dy, 0), a) if need[0] else None,
-            unbroadcast(np.where(condition, 0, dy), b) if need[1] else None,
+            unbroadcast(broadcast.where(condition, dy, zero), a) if need[0] else None,
+            unbroadcast(broadcast.where(condition, zero, dy), b) if need[1] else None,
         )
 
-    return np.where(condition, a, b), backward
+    return broadcast.where(condition, a, b) if a.dtype == b.dtype else np.where(condition, a, b), backward
