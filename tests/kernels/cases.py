@@ -137,7 +137,7 @@ def calls(dtype):
     yield "elementary_forward", (a(*rows), 3, -1.5, 0.0, a(*rows))
     yield "elementary_backward", (a(*rows), a(*rows), 3, -1.5, 0.0, a(*rows))
     yield "where", ((a(*rows) > 0.5).view(np.uint8), a(*rows), a(*rows), a(*rows))
-    yield "arithmetic", (a(*rows), a(1, COLUMNS), 5, a(*rows))
+    yield "arithmetic", (a(1, *rows), a(1, 1, COLUMNS), 5, a(1, *rows))
     yield "measure_stream", tuple(a(40_001) for _ in range(4))
     yield "measure_fma", (10, a(4))
     yield "measure_region", (3, 4)

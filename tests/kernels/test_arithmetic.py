@@ -1,4 +1,4 @@
-"""Sums, differences, products and quotients of arrays against NumPy: all widths, each array that may be broadcast."""
+"""Sums, differences, products, quotients and extrema of arrays against NumPy: all widths, each array that may be broadcast."""
 
 import numpy as np
 import pytest
@@ -7,16 +7,19 @@ from lamella import _kernels
 from tests.kernels.guard import Guarded, surrounded
 
 OPERATIONS = [np.add, np.subtract, lambda a, b: b - a, np.multiply, np.true_divide, lambda a, b: b / a, np.maximum, np.minimum]
-SIZES = [*((5, c) for c in range(1, 68)), (1, 3), (9001, 3), (900, 300), (2, 40_001), (0, 4), (4, 0)]
+SIZES = [
+    *((1, 5, c) for c in range(1, 68)), (1, 1, 3), (1, 9001, 3), (1, 900, 300), (1, 2, 40_001), (1, 0, 4), (1, 4, 0),
+    (3, 5, 7), (9, 50, 33), (40, 30, 64), (2, 3, 20_001), (0, 3, 4), (3, 0, 4),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("operation", range(8))
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_arithmetic(target, dtype, operation):
-    for rows, columns in SIZES:
-        normal = np.random.default_rng(columns).standard_normal
-        a = surrounded(normal((rows, columns)), dtype, 1)
-        for shape in [(rows, columns), (1, columns), (rows, 1), (1, 1)]:
+    for size in SIZES:
+        normal = np.random.default_rng(size[-1]).standard_normal
+        a = surrounded(normal(size), dtype, 1)
+        for shape in {tuple(n if own else 1 for n, own in zip(size, owns, strict=True)) for owns in np.ndindex(2, 2, 2)}:
             b = surrounded(normal(shape), dtype, 2)
             y = Guarded(a.shape, dtype, 3)
             _kernels.arithmetic(a, b, operation, y.array)
@@ -25,21 +28,26 @@ def test_arithmetic(target, dtype, operation):
 
 
 def test_special_values():
-    a, b = np.array([[1.0, -1.0, 0.0, np.inf, np.nan, -0.0]]), np.zeros((1, 1))
+    a, b = np.array([[[1.0, -1.0, 0.0, np.inf, np.nan, -0.0]]]), np.zeros((1, 1, 1))
     y = np.empty_like(a)
     _kernels.arithmetic(a, b, 4, y)
-    np.testing.assert_array_equal(y, [[np.inf, -np.inf, np.nan, np.inf, np.nan, np.nan]])
+    np.testing.assert_array_equal(y, [[[np.inf, -np.inf, np.nan, np.inf, np.nan, np.nan]]])
+    for operation, function in ((6, np.maximum), (7, np.minimum)):
+        for other in (np.zeros((1, 1, 1)), np.full((1, 1, 1), np.nan), np.full((1, 1, 1), -np.inf)):
+            _kernels.arithmetic(a, other, operation, y)
+            np.testing.assert_array_equal(y, function(a, other))
 
 
 @pytest.mark.parametrize(
     "a, b, operation, condition",
     [
-        ((2, 3), (2, 3), 8, "operation < kOperations"),
-        ((2, 3), (2, 3), -1, "operation >= 0"),
-        ((2, 3), (3, 3), 0, "b.shape.0."),
-        ((2, 3), (2, 2), 0, "b.shape.1."),
-        ((1, 3), (2, 3), 0, "b.shape.0."),
-        ((6,), (6,), 0, "a.rank == 2"),
+        ((4, 2, 3), (4, 2, 3), 8, "operation < kOperations"),
+        ((4, 2, 3), (4, 2, 3), -1, "operation >= 0"),
+        ((4, 2, 3), (2, 2, 3), 0, "b.shape.i."),
+        ((4, 2, 3), (4, 3, 3), 0, "b.shape.i."),
+        ((4, 2, 3), (4, 2, 2), 0, "b.shape.i."),
+        ((1, 1, 3), (1, 2, 3), 0, "b.shape.i."),
+        ((2, 3), (2, 3), 0, "a.rank == 3"),
     ],
 )
 def test_shapes_that_do_not_fit(a, b, operation, condition):

@@ -25,6 +25,17 @@ def test_rows_and_columns(target, dtype, shape):
     assert rows.intact() and columns.intact()
 
 
+@pytest.mark.parametrize("n", [0, 1, 2, 7, 300])
+@pytest.mark.parametrize("shape", [(1, 1), (5, 3), (49, 64), (30, 33), (0, 4), (4, 0), (3, 20_000)])
+@dtypes
+def test_columns_of_several_matrices(target, dtype, n, shape):
+    x = surrounded(np.random.default_rng(0).normal(size=(n, *shape)), dtype, 1)
+    y = Guarded((n, shape[1]), dtype, 1)
+    _kernels.sum_columns(x, y.array)
+    close(y.array, x.sum(axis=1, dtype=np.float64), 4 * (1 + shape[0]) ** 0.5)
+    assert y.intact()
+
+
 def test_long_rows_stay_accurate(target, threads):
     """One sum over 4 million elements would be wrong in the fourth digit. Chunks also use all threads, for one row, too."""
     x = np.full((2, 2**22 + 5), 0.1, np.float32)
@@ -55,3 +66,5 @@ def test_wrong_sizes_are_refused(target):
     for name, size in (("sum_rows", 3), ("sum_columns", 4), ("sum_all", 2), ("sum_squares", 0)):
         with pytest.raises(ValueError, match=": requires "):
             getattr(_kernels, name)(x, np.empty(size, np.float32))
+    with pytest.raises(ValueError, match="y.size == x.shape.0. . columns"):
+        _kernels.sum_columns(np.ones((2, 4, 3), np.float32), np.empty(3, np.float32))

@@ -347,8 +347,8 @@ LAMELLA_API lamella_status lamella_where_f32(const lamella_u8* condition, const 
         const lamella_f32* y);
 LAMELLA_API lamella_status lamella_where_f64(const lamella_u8* condition, const lamella_f64* a, const lamella_f64* b,
         const lamella_f64* y);
-// --- arithmetic: a, y [R, C]; b [R, C], [1, C], [R, 1] or [1, 1]. operation: 0 a + b, 1 a - b, 2 b - a, 3 a * b, 4 a / b,
-// 5 b / a, 6 the larger one, 7 the smaller one; NaN if one is NaN ------------------------------------------
+// --- arithmetic: a, y [N, R, C]; b the same, or 1 in place of any of them. operation: 0 a + b, 1 a - b, 2 b - a, 3 a * b,
+// 4 a / b, 5 b / a, 6 the larger one, 7 the smaller one; NaN if one is NaN ----------------------------------
 // Writes y; in place: y.
 LAMELLA_API lamella_status lamella_arithmetic_f32(const lamella_f32* a, const lamella_f32* b, int64_t operation,
         const lamella_f32* y);
@@ -364,7 +364,7 @@ LAMELLA_API lamella_status lamella_softmax_forward_f64(const lamella_f64* x, con
 LAMELLA_API lamella_status lamella_softmax_backward_f32(const lamella_f32* y, const lamella_f32* dy, const lamella_f32* dx);
 LAMELLA_API lamella_status lamella_softmax_backward_f64(const lamella_f64* y, const lamella_f64* dy, const lamella_f64* dx);
 // --- reductions: vectors sum chunks of fixed size, whose sums are added in order; empty sums are 0 --------
-// x [R, C].  sum_rows: y [R].  sum_columns: y [C].
+// x [R, C].  sum_rows: y [R].  sum_columns: y [C]; or x [N, R, C], y [N, C].
 // Writes y.
 LAMELLA_API lamella_status lamella_sum_rows_f32(const lamella_f32* x, const lamella_f32* y);
 LAMELLA_API lamella_status lamella_sum_rows_f64(const lamella_f64* x, const lamella_f64* y);

@@ -36,29 +36,30 @@ LAMELLA_INLINE Vec<T> combine(Int operation, Vec<T> a, Vec<T> b) {
 template <class T>
 Status arithmetic(In<T> a, In<T> b, Int operation, Out<T> y) {
     LAMELLA_REQUIRE(operation >= 0 && operation < kOperations);
-    LAMELLA_REQUIRE(a.rank == 2 && b.rank == 2 && same_shape(a, y));
-    LAMELLA_REQUIRE(b.shape[0] == a.shape[0] || b.shape[0] == 1);
-    LAMELLA_REQUIRE(b.shape[1] == a.shape[1] || b.shape[1] == 1);
+    LAMELLA_REQUIRE(a.rank == 3 && b.rank == 3 && same_shape(a, y));
+    for (int i = 0; i < 3; ++i) LAMELLA_REQUIRE(b.shape[i] == a.shape[i] || b.shape[i] == 1);
     if (y.size == 0) return nullptr;
     if (b.size == a.size) {
         map(a.data, b.data, y.data, y.size, [=](Vec<T> v, Vec<T> w) { return combine<T>(operation, v, w); });
         return nullptr;
     }
     const bool one = b.size == 1;
-    const Rows n = one ? Rows{ceil_divide(y.size, kChunkElements), kChunkElements} : Rows{y.shape[0], y.shape[1]};
-    const Int row_step = b.shape[0] == 1 ? 0 : b.shape[1], column_step = b.shape[1] == 1 ? 0 : 1;
+    const Rows n = one ? Rows{ceil_divide(y.size, kChunkElements), kChunkElements} : Rows{y.shape[0] * y.shape[1], y.shape[2]};
+    const bool own_column = b.shape[2] != 1;
+    const Int rows = y.shape[1], row_step = b.shape[1] == 1 ? 0 : b.shape[2],
+              step = b.shape[0] == 1 ? 0 : b.shape[1] * b.shape[2];
     for_rows(n, [&](Int r) {
-        const T *const from = a.data + r * n.columns, *const other = b.data + (one ? 0 : r * row_step);
+        const T *const from = a.data + r * n.columns, *const other = b.data + (one ? 0 : r / rows * step + r % rows * row_step);
         T* const to = y.data + r * n.columns;
         const Int columns = smaller(n.columns, y.size - r * n.columns);
-        if (column_step == 0) {
-            const Vec<T> w = broadcast<T>(*other);
-            for_vectors<T>(0, columns,
-                           [=](Int c, Int part) { store(to + c, combine<T>(operation, load(from + c, part), w), part); });
-        } else {
+        if (own_column) {
             for_vectors<T>(0, columns, [=](Int c, Int part) {
                 store(to + c, combine<T>(operation, load(from + c, part), load(other + c, part)), part);
             });
+        } else {
+            const Vec<T> w = broadcast<T>(*other);
+            for_vectors<T>(0, columns,
+                           [=](Int c, Int part) { store(to + c, combine<T>(operation, load(from + c, part), w), part); });
         }
     });
     return nullptr;

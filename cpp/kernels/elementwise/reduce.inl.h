@@ -81,6 +81,13 @@ Status sum_rows(In<T> x, Out<T> y) {
 
 template <class T>
 Status sum_columns(In<T> x, Out<T> y) {
+    if (x.rank == 3 && x.shape[0] != 1) {
+        const Int columns = x.shape[2], elements = x.shape[1] * columns;
+        LAMELLA_REQUIRE(y.size == x.shape[0] * columns);
+        for_rows({columns == 0 ? 0 : x.shape[0], elements},
+                 [&](Int n) { sum_some_rows(x.data + n * elements, elements, columns, y.data + n * columns); });
+        return nullptr;
+    }
     const Rows n = rows_of(x);
     LAMELLA_REQUIRE(y.size == n.columns);
     return sum_over_rows(x.data, n.rows, n.columns, y.data);

@@ -96,7 +96,7 @@ def _from_output(
 
 
 def _product(a: Array, b: Array, y: Array) -> None:
-    _kernels.arithmetic(a.reshape(1, -1), b.reshape(1, -1), 3, y.reshape(1, -1))
+    _kernels.arithmetic(a.reshape(1, 1, -1), b.reshape(1, 1, -1), 3, y.reshape(1, 1, -1))
 
 
 tanh = _from_output("tanh", "tanh(x)", _kernels.tanh_forward, _kernels.tanh_backward)

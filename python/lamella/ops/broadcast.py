@@ -11,7 +11,7 @@ from lamella import _kernels
 from lamella.core import user_array
 from lamella.core.shapes import count
 from lamella.core.types import Array
-from lamella.ops.arrays import contiguous, empty_like, is_of_kernels, is_of_last_axes, suits_kernels
+from lamella.ops.arrays import contiguous, empty_like, is_of_kernels, suits_kernels
 
 # The numbers of cpp/table/elementwise.def, of functions of NumPy and of the same with swapped arguments.
 _OPERATIONS: dict[np.ufunc, tuple[int, int]] = {
@@ -34,10 +34,10 @@ def elementwise(function: np.ufunc, a: Array, b: Array) -> Array:
     large, other = (b, a) if swapped else (a, b)
     if not _is_large(large) or other.dtype != large.dtype or not suits_kernels(other):
         return np.asarray(function(a, b))
-    rows = _rows_and_columns(large.shape, other.shape)
-    if rows is None:
+    shapes = _of_three_axes(large.shape, other.shape)
+    if shapes is None:
         return np.asarray(function(a, b))
-    shape, own = rows
+    shape, own = shapes
     y = empty_like(large, tuple(large.shape))
     _kernels.arithmetic(large.reshape(shape), other.reshape(own), _OPERATIONS[function][swapped], y.reshape(shape))
     return y
@@ -75,37 +75,30 @@ def is_small_power(a: Array, b: Array) -> bool:
     return b.ndim == 0 and is_of_kernels(a) and -8 <= float(b) <= 8 and float(2 * b).is_integer()
 
 
-def _rows_and_columns(shape: Sequence[int], other: Sequence[int]) -> tuple[tuple[int, int], tuple[int, int]] | None:
-    """Two shapes as matrices [R, C] and [R or 1, C or 1] whose broadcast is that of the shapes, which is `shape`; else None."""
-    size, few = count(shape), count(other)
+def _of_three_axes(shape: Sequence[int], other: Sequence[int]) -> tuple[list[int], list[int]] | None:
+    """Two shapes with neighbouring axes joined, [N, R, C] and each of these or 1, whose broadcast is `shape`; None if none are."""
     if len(other) > len(shape):
         return None
-    if few == 1 or tuple(other) == tuple(shape):
-        return (1, size), (1, few)
-    if is_of_last_axes(other, shape):
-        return (size // few, few), (1, few)
-    if _is_of_first_axes(other, shape):
-        return (few, size // few), (few, 1)
-    return None
-
-
-def _is_of_first_axes(part: Sequence[int], shape: Sequence[int]) -> bool:
-    """Whether `part` has the sizes of the first axes of `shape`, and 1 for the others."""
-    own = list(part)
-    while own and own[-1] == 1:
-        own.pop()
-    return len(part) == len(shape) and own == list(shape[: len(own)])
+    joined: list[tuple[int, int]] = []
+    for n, own in zip(shape, (1,) * (len(shape) - len(other)) + tuple(other)):
+        if own not in (1, n):
+            return None
+        if joined and (joined[-1][1] == 1) == (own == 1) and n != 1:
+            joined[-1] = joined[-1][0] * n, joined[-1][1] * own
+        elif n != 1:
+            joined.append((n, own))
+    joined = [(1, 1)] * (3 - len(joined)) + joined
+    return None if len(joined) > 3 else ([n for n, _ in joined], [own for _, own in joined])
 
 
 def large_sum(x: Array, axes: Sequence[int]) -> Array | None:
-    """The sum of a large array over its first or its last axes, without them; None: NumPy computes it. axes: counted from 0."""
-    n = len(axes)
-    first = list(axes) == list(range(n))
-    if not _is_large(x) or not 0 < n < x.ndim or not (first or list(axes) == list(range(x.ndim - n, x.ndim))):
+    """The sum of a large array over neighbouring axes, without them; None: NumPy computes it. axes: counted from 0, in order."""
+    if not _is_large(x) or not 0 < len(axes) < x.ndim or list(axes) != list(range(axes[0], axes[0] + len(axes))):
         return None
-    y = empty_like(x, tuple(x.shape[n:] if first else x.shape[:-n]))
-    if first:
-        _kernels.sum_columns(x.reshape(-1, y.size), y)
+    before, after = x.shape[: axes[0]], x.shape[axes[-1] + 1 :]
+    y = empty_like(x, (*before, *after))
+    if after:
+        _kernels.sum_columns(x.reshape(count(before), -1, count(after)), y)
     else:
         _kernels.sum_rows(x.reshape(y.size, -1), y)
     return y

@@ -10,6 +10,7 @@ from lamella import _kernels
 from lamella.core.types import Array
 from lamella.ops.activations import SELU_ALPHA, SELU_SCALE
 from lamella.ops.arrays import contiguous, empty_like, in_place_of
+from lamella.ops.broadcast import elementwise
 from lamella.ops.tape import Backward, Gradients, differentiable
 
 
@@ -37,7 +38,7 @@ def dropout(
     if shape != x.shape:
         mask = np.ones(shape, x.dtype)
         _kernels.dropout(mask, rate, seed, offset, mask)
-        return x * mask, lambda dy, need: (dy * mask,)
+        return elementwise(np.multiply, x, mask), lambda dy, need: (elementwise(np.multiply, dy, mask),)
     x = contiguous(x)
     y = empty_like(x)
     _kernels.dropout(x, rate, seed, offset, y)
