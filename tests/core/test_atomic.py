@@ -11,6 +11,7 @@ import pytest
 
 from lamella.core import registry
 from lamella.core.atomic import Scope, commit, write
+from tests.interrupts import Interrupt
 
 
 class Held:
@@ -18,27 +19,10 @@ class Held:
 
 
 def interrupt_at(number, function):
-    """Whether function() was interrupted, at the opcode with this number among those that it runs in Python."""
-    seen = 0
-
-    def trace(frame, event, _):
-        nonlocal seen
-        frame.f_trace_opcodes = True
-        if event == "opcode":
-            seen += 1
-            if seen == number:
-                sys.settrace(None)
-                raise KeyboardInterrupt
-        return trace
-
-    sys.settrace(trace)
-    try:
+    """Whether function() was interrupted, at the bytecode with this number among those that it runs in Python."""
+    with Interrupt(number) as interrupt:
         function()
-    except KeyboardInterrupt:
-        return True
-    finally:
-        sys.settrace(None)
-    return False
+    return interrupt.came
 
 
 def test_calls_are_made_in_order_and_their_results_returned():
