@@ -184,3 +184,44 @@ def test_weights_that_are_transposed_or_slices(kind, float64):
     changed = [w.T if w.ndim > 1 else w[::2] for w in layer.get_weights()[: len(of)]]
     for got, wanted in zip(changed, after):
         np.testing.assert_allclose(got, wanted, rtol=1e-8)
+
+
+class HalfInTraining(Wrapper):
+    """Replaces the weights of the layer inside by functions of themselves, in each call, as wrappers for DropConnect do."""
+
+    def build(self, input_shape=None):
+        self.layer.build(input_shape)
+        self.layer.built = True
+        super().build()
+
+    def call(self, inputs, training=None):
+        owner = getattr(self.layer, "cell", self.layer)
+        owner.kernel = K.in_train_phase(0.5 * owner.kernel, owner.kernel)
+        owner.bias = K.in_train_phase(2 * owner.bias, owner.bias)
+        return self.layer.call(inputs)
+
+    def compute_output_shape(self, input_shape):
+        return self.layer.compute_output_shape(input_shape)
+
+
+@pytest.mark.parametrize("form", ["dense", "time steps"])
+def test_weights_that_each_call_replaces_by_functions_of_themselves(form, float64):
+    x = Input((2, 3) if form == "time steps" else (3,))
+    inner = Dense(2)
+    wrapper = HalfInTraining(inner) if form == "dense" else layers.TimeDistributed(HalfInTraining(inner))
+    model = Model(x, wrapper(x))
+    kernel, bias = RNG.normal(size=(3, 2)), RNG.normal(size=2)
+    inner.set_weights([kernel, bias])
+    model.compile("sgd", "mse")
+    given = RNG.normal(size=(5, *x.shape[1:]))
+    target = RNG.normal(size=(5, *model.output_shape[1:]))
+    for _ in range(3):
+        kernel, bias = inner.get_weights()
+        np.testing.assert_allclose(model.predict(given), given @ kernel + bias, rtol=1e-9)
+        residual = given @ kernel / 2 + 2 * bias - target
+        assert model.train_on_batch(given, target) == pytest.approx(np.square(residual).mean(), rel=1e-9)
+        slope = 0.02 * residual / residual.size
+        rows, slopes = given.reshape(-1, 3), slope.reshape(-1, 2)
+        np.testing.assert_allclose(inner.get_weights()[0], kernel - rows.T @ slopes / 2, rtol=1e-8)
+        np.testing.assert_allclose(inner.get_weights()[1], bias - 2 * slopes.sum(0), rtol=1e-8)
+    assert inner.kernel is inner.weights[0]

@@ -12,6 +12,7 @@ from lamella.core.random import drawing, drawn
 from lamella.core.types import Value
 from lamella.core.updates import current as pending
 from lamella.core.variable import Variable
+from lamella.graph.weights_in_calls import keeping_weights
 from lamella.ops.gradient_rules import gradients_of_calls, recording_calls, watch
 from lamella.ops.tape import Tape, Tensor, recording, value_of
 
@@ -80,6 +81,10 @@ def call_asking(layer: Any, call: Callable[..., Value], inputs: Value, **named: 
         inputs: The first argument of the call.
         **named: The other arguments of the call.
     """
+    return keeping_weights(layer, functools.partial(_asking, layer, call, inputs, named))
+
+
+def _asking(layer: Any, call: Callable[..., Value], inputs: Value, named: dict[str, Any]) -> Value:
     if layer.asks_gradients:
         return _recorded(layer, call, inputs, **named)
     return drawing(_tried, layer, call, inputs, named)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ from lamella.core.updates import current as pending
 from lamella.graph.layer import Layer, takes_mask, takes_training
 from lamella.graph.losses_and_updates import Update
 from lamella.graph.symbolic import Symbolic
+from lamella.graph.weights_in_calls import keeping_weights
 
 
 class Wrapper(Layer):
@@ -110,4 +112,4 @@ def call_inside(layer: Layer, x: Value, *, mask: Any = None, training: bool | No
     if takes_mask(kind) and mask is not None:
         arguments["mask"] = mask
     call = getattr(layer, "call_frozen", layer.call) if frozen else layer.call
-    return call(x, **arguments)
+    return keeping_weights(layer, functools.partial(call, x, **arguments))
