@@ -130,6 +130,9 @@ def logcosh(y_true: Value, y_pred: Value) -> Value:
 def categorical_crossentropy(y_true: Value, y_pred: Value) -> Value:
     """-sum y log(p / sum p), where p is clipped to [epsilon, 1 - epsilon].
 
+    Deviation from Keras 2.2.5: if softmax made y_pred, its input gets the gradient p - y also where p is clipped. Keras
+    passes 0 there, so that a row whose class has p < epsilon is not learned.
+
     Args:
         y_true: The values that the model should output, [..., C].
         y_pred: The model's outputs, [..., C].
@@ -144,6 +147,9 @@ def categorical_crossentropy(y_true: Value, y_pred: Value) -> Value:
 def sparse_categorical_crossentropy(y_true: Value, y_pred: Value) -> Value:
     """-log p[y] for class labels y [..., 1] or [...].
 
+    Deviation from Keras 2.2.5: if softmax made y_pred, its input gets the gradient p - y also where p is clipped. Keras
+    passes 0 there, so that a row whose class has p < epsilon is not learned.
+
     Args:
         y_true: The values that the model should output: class labels, [...] or [..., 1].
         y_pred: The model's outputs, [..., C].
@@ -157,6 +163,9 @@ def sparse_categorical_crossentropy(y_true: Value, y_pred: Value) -> Value:
 @accepts_symbolic("losses")
 def binary_crossentropy(y_true: Value, y_pred: Value) -> Value:
     """mean -(y log p + (1-y) log(1-p)), where p is clipped to [epsilon, 1 - epsilon].
+
+    Deviation from Keras 2.2.5: if sigmoid made y_pred, its input gets the gradient p - y also where p is clipped. Keras
+    passes 0 there, so that a row whose class has p < epsilon is not learned.
 
     Args:
         y_true: The values that the model should output, [..., C].
