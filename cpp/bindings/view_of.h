@@ -46,15 +46,15 @@ struct Argument {
 }
 
 template <class T>
-constexpr const char* kTypeName = nullptr;
+inline constexpr const char* kTypeName = nullptr;
 template <>
-constexpr const char* kTypeName<float> = "float32";
+inline constexpr const char* kTypeName<float> = "float32";
 template <>
-constexpr const char* kTypeName<double> = "float64";
+inline constexpr const char* kTypeName<double> = "float64";
 template <>
-constexpr const char* kTypeName<std::uint8_t> = "uint8";
+inline constexpr const char* kTypeName<std::uint8_t> = "uint8";
 template <>
-constexpr const char* kTypeName<Int> = "int64";
+inline constexpr const char* kTypeName<Int> = "int64";
 
 // NumPy has one descriptor object for each native type, so comparing pointers is usually enough. A copy of it (for example from
 // a pickle) and the other types equal to int64 are compared by content.

@@ -74,6 +74,13 @@ def test_python_stays_in_bindings(path):
         assert not re.search(r"pybind11|Python\.h|\bPy[A-Z]\w+\(", code(path))
 
 
+@ids
+def test_a_variable_for_one_type_in_a_header_is_inline(path):
+    """Else g++ 16 defines it in each file that includes the header. Names of kernels and simd are of one file each."""
+    if path.suffix == ".h" and room_of(path) not in ("kernels", "simd"):
+        assert re.findall(r"template <>\s+(?!inline )(?:static )?constexpr [^({;]*=", code(path)) == []
+
+
 @pytest.mark.parametrize(
     "path", [p for p in SOURCES if room_of(p) in ("kernels", "simd")], ids=lambda p: str(p.relative_to(CPP))
 )
