@@ -24,10 +24,11 @@ class Interrupt:
     def _enter_frame(self, frame, event, argument):
         if frame.f_code is Interrupt.__exit__.__code__:
             return None
-        frame.f_trace_opcodes, frame.f_trace_lines = True, False
+        frame.f_trace_opcodes = True
         return self._in_frame
 
     def _in_frame(self, frame, event, argument):
+        frame.f_trace_opcodes = True  # CPython 3.13 and later begin with bytecodes at the first event that sets it, here a line
         if event == "opcode":
             self.seen += 1
             if self.n is not None and self.seen >= self.n and self._may_come(frame):
@@ -40,6 +41,7 @@ class Interrupt:
         return ours or frame.f_code.co_code[frame.f_lasti] in _CHECKS
 
     def __enter__(self):
+        sys._getframe().f_trace_opcodes = True  # else CPython 3.12 reports no bytecodes in the first use of a process
         sys.settrace(self._function)
         return self
 
@@ -47,8 +49,3 @@ class Interrupt:
         sys.settrace(None)
         self.came = kind is KeyboardInterrupt
         return self.came
-
-
-# CPython 3.12 reports no bytecodes in the first use of a process.
-with Interrupt():
-    (lambda: None)()
