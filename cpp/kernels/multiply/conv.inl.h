@@ -186,6 +186,7 @@ struct WeightProduct {
     Int window_size, total;  // rows of dweights
     const Int* windows;      // the offset of each window in the patch
     bool biased;
+    bool few;  // dy has a few channels; then dweights is summed as [out][total]
 
     // Points of a patch with this distance or a larger one evict each other from L1, so tiles of A are copied if enough panels
     // use them.
@@ -215,7 +216,7 @@ struct WeightSums {
         : sum(sum_),
           bias_sum(bias_sum_),
           own(part(buffer, v.patch_size()),
-              part(panels, v.packs_panels() && !thin ? v.panels() * v.unit_points() * kTileColumns<T> : 0),
+              part(panels, v.packs_panels() && !thin && !v.few ? v.panels() * v.unit_points() * kTileColumns<T> : 0),
               part(tiles, v.packs_tiles() ? kGroupRows * v.unit_points() : 0), part(runs, v.block_rows),
               part(bias_part, v.biased ? v.out : 0)) {}
 };
@@ -264,12 +265,30 @@ LAMELLA_INLINE void multiply_in_tiles(const WeightProduct<T>& v, const WeightSum
     }
 }
 
+template <class T>
+LAMELLA_INLINE void add_bias(const WeightProduct<T>& v, const WeightSums<T>& s, const T* dy_points, Int points) {
+    if (!v.biased) return;
+    sum_some_rows(dy_points, points * v.out, v.out, s.bias_part);
+    for_vectors<T>(0, v.out, [&](Int j, Int part) {
+        store(s.bias_sum + j, load(s.bias_sum + j, part) + load(s.bias_part + j, part), part);
+    });
+}
+
 // Adds one unit of `block` output rows, tile by tile: first the weights, then the bias, because these points are then in the
 // cache.
 template <class T>
 LAMELLA_INLINE void add_unit(const WeightProduct<T>& v, const WeightSums<T>& s, const Patch<T>& patch, const T* dy_points,
                              Int block, bool first) {
     const Int points = block * v.columns, out = v.out, row = v.row_step * patch.row_size;
+    if (v.few) {
+        for (Int i = 0; i < v.total; i += v.window_size) {
+            const T* const window = patch.data + v.windows[i / v.window_size];
+            add_few_gradients<T>(out, {window, dy_points, block, v.columns, row, v.point_step()}, v.window_size, s.sum + i,
+                                 v.total);
+        }
+        add_bias(v, s, dy_points, points);
+        return;
+    }
     const bool one_run = row == v.columns * v.point_step();
     const Int run_count = one_run ? 1 : block;
     for (Int run = 0; run < run_count; ++run) s.runs[run] = {run * row, one_run ? points : v.columns};
@@ -285,18 +304,14 @@ LAMELLA_INLINE void add_unit(const WeightProduct<T>& v, const WeightSums<T>& s, 
         if (tiles) multiply_in_tiles(v, s, patch, dy_points, run_count, i0, i1, epilogue);
         else multiply_in_patch(v, s, patch, dy_points, run_count, i0, i1, epilogue);
     }
-    if (!v.biased) return;
-    sum_some_rows(dy_points, points * out, out, s.bias_part);
-    for_vectors<T>(0, out, [&](Int j, Int part) {
-        store(s.bias_sum + j, load(s.bias_sum + j, part) + load(s.bias_part + j, part), part);
-    });
+    add_bias(v, s, dy_points, points);
 }
 
 // Adds the units from begin to end to their own sums.
 template <class T>
 void add_units(const WeightProduct<T>& v, const WeightSums<T>& s, bool thin, Int begin, Int end) {
     if (v.biased) clear(s.bias_sum, v.out);
-    if (thin) clear(s.sum, v.total * v.out);
+    if (thin || v.few) clear(s.sum, v.total * v.out);
     for (Int unit = begin; unit < end; ++unit) {
         const Int slice = unit / v.row_blocks, p0 = unit % v.row_blocks * v.block_rows;  // slice: among those of all volumes
         const Int n = slice / v.slices, o = slice % v.slices, block = smaller(v.block_rows, v.rows - p0);
@@ -329,9 +344,11 @@ Status multiply_points(WeightProduct<T> v, const Geometry& g, bool thin, T* dwei
 
     const Int window_count = v.total / v.window_size;
     Int* windows;
-    T *copies, *bias_sums;
-    const Workspace shared(part(windows, window_count), part(copies, (parts - 1) * size), part(bias_sums, parts * bias_size));
+    T *copies, *bias_sums, *columns;
+    const Workspace shared(part(windows, window_count), part(copies, (parts - 1) * size), part(bias_sums, parts * bias_size),
+                           part(columns, v.few ? size : 0));
     if (!shared) return kOutOfMemory;
+    T* const total = v.few ? columns : dweights;
     const Int r = g.window.size[1], s = g.window.size[2];
     for (Int i = 0; i < window_count; ++i) {
         const Int tap = i * v.window_size / g.in;
@@ -342,7 +359,7 @@ Status multiply_points(WeightProduct<T> v, const Geometry& g, bool thin, T* dwei
     v.windows = windows;
 
     const Status failed = in_chunks(parts, 1, [&](Int part, Int) -> Status {
-        T* const sum = part == 0 ? dweights : copies + (part - 1) * size;
+        T* const sum = part == 0 ? total : copies + (part - 1) * size;
         const WeightSums<T> sums(v, thin, sum, bias_sums + part * bias_size);
         if (!sums.own) return kOutOfMemory;
         add_units(v, sums, thin, part * units / parts, (part + 1) * units / parts);
@@ -351,11 +368,14 @@ Status multiply_points(WeightProduct<T> v, const Geometry& g, bool thin, T* dwei
     if (failed != nullptr) return failed;
     parallel_for(size, kChunkElements, [&](Int begin, Int end) {
         for_vectors<T>(begin, end, [&](Int i, Int tail) {
-            Vec<T> sum = load(dweights + i, tail);
+            Vec<T> sum = load(total + i, tail);
             for (Int part = 1; part < parts; ++part) sum += load(copies + (part - 1) * size + i, tail);
-            store(dweights + i, sum, tail);
+            store(total + i, sum, tail);
         });
     });
+    for (Int i = 0; v.few && i < v.total; ++i) {
+        for (Int j = 0; j < v.out; ++j) dweights[i * v.out + j] = columns[j * v.total + i];
+    }
     if (v.biased) sum_some_rows(bias_sums, parts * v.out, v.out, dbias);
     return nullptr;
 }
@@ -415,7 +435,8 @@ Status conv_backward_weights(In<T> x, In<T> dy, Window window, Out<T> dweights, 
                              window_size,
                              g.taps() * in,
                              nullptr,
-                             biased};
+                             biased,
+                             few_columns_pay<T>(out, g.taps() * in, window_size)};
     product.slice_size =
         patch_slice(extent, reached, (g.y[0] - 1) * window.stride[0], (rows - 1) * window.stride[1], product.patch_rows());
     return multiply_points(product, g, kThinPays && in == 1 && image_of_3x3, dweights.data, dbias.data);

@@ -2,6 +2,7 @@
 // read through a zero-padded copy of some of its rows (a patch). Because channels are last, the taps of one filter row are
 // contiguous, so a row of A is a pointer into the patch.
 #pragma once
+#include "kernels/multiply/few_columns.inl.h"
 #include "kernels/multiply/thin_conv.inl.h"
 
 namespace lamella {
@@ -195,6 +196,18 @@ void pack_taps(const Convolution<T>& v, T* packed) {
     });
 }
 
+// Packs the matrices of all taps as [out][terms], for few columns.
+template <class T>
+void pack_few(const Convolution<T>& v, T* packed) {
+    for (Int j = 0; j < v.out; ++j) {
+        for (Int t = 0; t < v.tap_count; ++t) {
+            const T* const from = v.taps[t].w + (v.transposed ? j * v.in : j);
+            T* const to = packed + j * v.terms() + t * v.in;
+            for (Int k = 0; k < v.in; ++k) to[k] = from[k * (v.transposed ? 1 : v.out)];
+        }
+    }
+}
+
 template <class T>
 Status convolve_direct(const Convolution<T>& v) {
     const Extent extent = v.extent();
@@ -205,14 +218,17 @@ Status convolve_direct(const Convolution<T>& v) {
     const Int patch_rows = (block_rows - 1) * v.row_step + reached.bottom - reached.top;
     const Int slice_size = patch_slice(extent, reached, (v.slices - 1) * v.slice_step, (v.rows - 1) * v.row_step, patch_rows);
     const Int patch_size = patch_slices * patch_rows * patch_row;
-    const Int most_blocks = ceil_divide(v.terms(), kBlockDepth<T>);
+    // Taps that are neighbours in a row share a run.
+    const bool few = few_columns_pay<T>(v.out, v.terms(), v.in * smaller(v.tap_count, v.column_step == 1 ? 3 : 1));
+    const Int most_blocks = few ? 1 : ceil_divide(v.terms(), kBlockDepth<T>);
     Plan plan;
     T* packed;
     const Workspace shared(part(plan.runs, v.tap_count + most_blocks), part(plan.block_end, most_blocks),
                            part(packed, v.panels() * kTileColumns<T> * v.terms()));
     if (!shared) return kOutOfMemory;
     plan_runs(v, reached, slice_size, most_blocks, plan);
-    pack_taps(v, packed);
+    if (few) pack_few(v, packed);
+    else pack_taps(v, packed);
 
     const Int flops = 2 * points * v.out * v.terms();
     const bool thin = kThinPays && v.in == 1 && is_3x3(v);
@@ -245,6 +261,10 @@ Status convolve_direct(const Convolution<T>& v) {
                     a[count] = patch.data + (p - p0) * v.row_step * patch.row_size + q * v.column_step * v.in;
                     c[count] = y + p * v.y_row + q * v.y_column;
                 }
+            }
+            if (few) {
+                multiply_few<T>(v.out, a, count, plan.runs, plan.block_end[0], packed, v.terms(), c, v.bias, v.relu);
+                continue;
             }
             for (Int panel = 0; panel < v.panels(); ++panel) {
                 const T* b = packed + panel * v.terms() * kTileColumns<T>;

@@ -2,7 +2,7 @@
 #pragma once
 #include "kernels/column_sums.inl.h"
 #include "kernels/elementwise/activation.inl.h"
-#include "kernels/multiply/gemm.inl.h"
+#include "kernels/multiply/few_columns.inl.h"
 
 namespace lamella {
 namespace {
@@ -10,7 +10,9 @@ namespace {
 // y = x w + bias: x [m, k], w [k, n].
 template <class T>
 Status affine(const T* x, const T* w, In<T> bias, bool relu, T* y, Int m, Int k, Int n) {
-    return multiply_matrices<T>({m, n, k, x, k, 1, w, n, 1, y, n, 1, bias.size > 0 ? bias.data : nullptr, relu});
+    const T* const added = bias.size > 0 ? bias.data : nullptr;
+    if (few_columns_pay<T>(n, k, k)) return affine_few(x, w, added, relu, y, m, k, n);
+    return multiply_matrices<T>({m, n, k, x, k, 1, w, n, 1, y, n, 1, added, relu});
 }
 
 // dx = dy w^T: dy [m, n], w [k, n]; or dx^T = w dy^T. Each group of rows reads one factor transposed, and dx^T is stored
