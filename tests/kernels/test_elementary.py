@@ -66,7 +66,13 @@ def test_special_values(target):
     assert np.array_equal(backward(x, one, POWER, 0.0), zero)
     assert np.array_equal(forward(x, POWER, 3.0), [nan, inf, -inf, 0, 0, -1], equal_nan=True)
     assert np.array_equal(forward(x, POWER, -2.0), [nan, 0, 0, inf, inf, 1], equal_nan=True)
-    assert np.array_equal(forward(x, POWER, 1.5), [nan, inf, nan, 0, 0, nan], equal_nan=True)
+    assert np.array_equal(backward(x, one, POWER, 0.5), [nan, 0, 0, inf, inf, nan], equal_nan=True)
+    with np.errstate(all="ignore"):
+        for halves in HALVES:
+            got, wanted = forward(x, POWER, halves / 2), np.power(x, np.full(6, halves / 2))
+            np.testing.assert_array_equal(got, wanted)
+            np.testing.assert_array_equal(np.signbit(got[1:-1]), np.signbit(wanted[1:-1]))
+    assert forward(np.array([2e-5], np.float32), POWER, -8.0) == pytest.approx(2e-5**-8, rel=1e-6)  # its reciprocal is denormal
     assert np.array_equal(backward(x, one, POWER, 1.0), one)
     assert np.array_equal(backward(x, one, POWER, 2.0), 2 * x, equal_nan=True)
 

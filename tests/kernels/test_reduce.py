@@ -34,6 +34,10 @@ def test_columns_of_several_matrices(target, dtype, n, shape):
     _kernels.sum_columns(x, y.array)
     close(y.array, x.sum(axis=1, dtype=np.float64), 4 * (1 + shape[0]) ** 0.5)
     assert y.intact()
+    if n > 1:
+        whole = Guarded(shape[1], dtype, 1)
+        _kernels.sum_columns(x, whole.array)
+        close(whole.array, x.sum(axis=(0, 1), dtype=np.float64), 4 * (1 + n * shape[0]) ** 0.5)
 
 
 def test_long_rows_stay_accurate(target, threads):
@@ -67,4 +71,4 @@ def test_wrong_sizes_are_refused(target):
         with pytest.raises(ValueError, match=": requires "):
             getattr(_kernels, name)(x, np.empty(size, np.float32))
     with pytest.raises(ValueError, match="y.size == x.shape.0. . columns"):
-        _kernels.sum_columns(np.ones((2, 4, 3), np.float32), np.empty(3, np.float32))
+        _kernels.sum_columns(np.ones((2, 4, 3), np.float32), np.empty(5, np.float32))

@@ -7,7 +7,7 @@ import pytest
 
 from lamella import backend as K
 from lamella.core.registry import custom_object_scope
-from lamella.layers import BatchNormalization, Dense, Dropout, Input, Layer
+from lamella.layers import LSTM, BatchNormalization, Bidirectional, Dense, Dropout, Input, Layer, TimeDistributed, Wrapper
 from lamella.models import Model, Sequential, load_model
 from lamella.ops.tape import Tape
 
@@ -304,3 +304,68 @@ def test_a_layer_of_the_graph_is_not_inside_another_one(tmp_path):
         np.testing.assert_array_equal(got, wanted)
     encoder.trainable = False
     assert len(model.trainable_weights) == 1
+
+
+class Holding(Layer):
+    """A script's layer with a layer of its own in an attribute."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.inner = Dense(2, name="inner")
+
+    def build(self, input_shape):
+        self.inner.build(input_shape)
+        self.built = True
+
+    def call(self, x):
+        return self.inner.call(x)
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], 2)
+
+
+class DropConnect(Wrapper):
+    """A script's wrapper."""
+
+    def build(self, input_shape):
+        if not self.layer.built:
+            self.layer.build(input_shape)
+        self.built = True
+
+    def call(self, x):
+        return self.layer.call(x)
+
+    def compute_output_shape(self, input_shape):
+        return self.layer.compute_output_shape(input_shape)
+
+
+def _weights_that_move(model, x, y):
+    model.compile("sgd", "mse")
+    before = model.get_weights()
+    model.train_on_batch(x, y)
+    return [not np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True)]
+
+
+def test_the_layer_of_a_wrapper_may_be_in_another_graph():
+    """Before or after: as in Keras, its weights are the wrapper's."""
+    dense, i, s = Dense(3), Input((4,)), Input((2, 4))
+    Model(i, dense(i))
+    timed = Model(s, TimeDistributed(dense)(s))
+    assert _weights_that_move(timed, np.ones((5, 2, 4)), np.ones((5, 2, 3))) == [True, True]
+    wrapped = Model(i, DropConnect(dense)(i))
+    assert _weights_that_move(wrapped, np.ones((5, 4)), np.zeros((5, 3))) == [True, True]
+
+    both = Bidirectional(LSTM(2))
+    model = Model(s, both(s))
+    Model(s, both.forward_layer(s))
+    assert len(model.weights) == 6
+    assert _weights_that_move(model, np.ones((5, 2, 4)), np.ones((5, 4))) == [True] * 6
+
+
+def test_a_layer_that_is_called_alone_later_stays_inside():
+    i = Input((4,))
+    model = Model(i, Holding()(i))
+    inner = model.layers[1].inner
+    Model(i, inner(i))
+    assert [w.shape for w in model.get_weights()] == [(4, 2), (2,)]
+    assert _weights_that_move(model, np.ones((5, 4)), np.ones((5, 2))) == [True, True]

@@ -84,6 +84,12 @@ def test_where_and_its_gradients(shapes, dtype):
                 np.testing.assert_allclose(found, total, rtol=1e-5, atol=2e-3 if axes else 0)
 
 
+def test_where_of_one_number_with_more_axes_has_these_axes():
+    a, condition = np.ones(40_000, np.float32), np.arange(40_000) % 2 == 0
+    y = value_of(ops.where(a, np.zeros((1, 1), np.float32), condition=condition))
+    np.testing.assert_array_equal(y, condition[None].astype(np.float32))
+
+
 POWERS = [2, 3, -1, 0, 1, 0.5, -0.5, 2.5, 8, -8, 9, 0.3, np.float32(1.5), np.array(3)]
 
 

@@ -364,7 +364,7 @@ LAMELLA_API lamella_status lamella_softmax_forward_f64(const lamella_f64* x, con
 LAMELLA_API lamella_status lamella_softmax_backward_f32(const lamella_f32* y, const lamella_f32* dy, const lamella_f32* dx);
 LAMELLA_API lamella_status lamella_softmax_backward_f64(const lamella_f64* y, const lamella_f64* dy, const lamella_f64* dx);
 // --- reductions: vectors sum chunks of fixed size, whose sums are added in order; empty sums are 0 --------
-// x [R, C].  sum_rows: y [R].  sum_columns: y [C]; or x [N, R, C], y [N, C].
+// x [R, C].  sum_rows: y [R].  sum_columns: y [C], R may be several axes; or x [N, R, C], y [N, C].
 // Writes y.
 LAMELLA_API lamella_status lamella_sum_rows_f32(const lamella_f32* x, const lamella_f32* y);
 LAMELLA_API lamella_status lamella_sum_rows_f64(const lamella_f64* x, const lamella_f64* y);

@@ -14,12 +14,18 @@ constexpr int kLargestPower = 16;
 template <class T>
 LAMELLA_INLINE Vec<T> power_of_halves(Vec<T> v, int halves) {
     const int size = halves < 0 ? -halves : halves;
-    Vec<T> y = size % 2 != 0 ? sqrt<T>(v) : broadcast<T>(T(1)), square = v;
+    if (halves < 0) v = T(1) / v;  // first: the power itself may be denormal, which counts as 0
+    Vec<T> y = broadcast<T>(T(1)), square = v;
+    if (size % 2 != 0) {
+        // As for pow, -0 is like 0 and -inf like inf; the root of other negative numbers is NaN.
+        y = sqrt<T>(v == T(-__builtin_inf()) ? -v : v + T(0));
+        square = abs<T>(v);
+    }
     for (int n = size / 2; n > 0; n /= 2) {
         if (n % 2 != 0) y *= square;
         square *= square;
     }
-    return halves < 0 ? T(1) / y : y;
+    return y;
 }
 
 LAMELLA_INLINE bool is_small_power(Real p) {

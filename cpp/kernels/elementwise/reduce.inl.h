@@ -81,7 +81,7 @@ Status sum_rows(In<T> x, Out<T> y) {
 
 template <class T>
 Status sum_columns(In<T> x, Out<T> y) {
-    if (x.rank == 3 && x.shape[0] != 1) {
+    if (x.rank == 3 && y.size != x.shape[2]) {
         const Int columns = x.shape[2], elements = x.shape[1] * columns;
         LAMELLA_REQUIRE(y.size == x.shape[0] * columns);
         for_rows({columns == 0 ? 0 : x.shape[0], elements},

@@ -22,6 +22,7 @@ import numpy as np
 from lamella.core.config import floatx
 from lamella.core.random import draw_key, generator, generator_of, in_step, next_seed
 from lamella.core.scopes import variable_name
+from lamella.core.shapes import count
 from lamella.core.types import Array
 from lamella.core.variable import Variable
 from lamella.graph.checked import checked
@@ -51,9 +52,10 @@ def random_normal(
         seed: See the top of this file; None is the stream of random numbers.
     """
     double = np.dtype(floatx() if dtype is None else dtype).char == "d"
-    draws = standard_normal(_sizes(shape, "random_normal"), np.float64 if double else np.float32, _key(seed))
-    draws *= stddev
-    draws += mean
+    sizes, shift, scale = _sizes(shape, "random_normal"), np.asarray(mean), np.asarray(stddev)
+    draws = standard_normal((count(sizes),), np.float64 if double else np.float32, _key(seed)).reshape(sizes)
+    draws *= scale
+    draws += shift
     return _as(draws, dtype)
 
 

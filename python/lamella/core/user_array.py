@@ -10,8 +10,9 @@ import numpy as np
 from lamella.core.shapes import Dim, TensorShape, merged
 from lamella.core.types import Array
 
-# What computes functions of NumPy of two arrays of one dtype, float32 or float64, faster than NumPy; from lamella.ops.broadcast.
-faster: dict[np.ufunc, Callable[[Array, Array], Array]] = {}
+# For a function of NumPy of two arrays of one dtype, float32 or float64: from how many elements on, and by what, it is computed
+# faster than by NumPy. lamella.ops.broadcast fills it.
+faster: dict[np.ufunc, tuple[int, Callable[[Array, Array], Array]]] = {}
 
 
 class UserArray(np.ndarray[Any, Any]):
@@ -43,8 +44,10 @@ class UserArray(np.ndarray[Any, Any]):
         given = [v.item() if floating and isinstance(v, np.floating | np.integer) else _plain(v) for v in inputs]
         if out is not None:
             options["out"] = tuple(map(_plain, out))
-        function = faster.get(ufunc)
-        two = _of_one_dtype(given) if function is not None and method == "__call__" and not options else None
+        function, two = None, None
+        if ufunc in faster and method == "__call__" and not options:
+            size, function = faster[ufunc]
+            two = _of_one_dtype(given) if any(isinstance(v, np.ndarray) and v.size >= size for v in given) else None
         result = getattr(ufunc, method)(*given, **options) if two is None or function is None else function(*two)
         if out is not None:
             return out[0] if len(out) == 1 else out

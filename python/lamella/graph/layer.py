@@ -32,6 +32,7 @@ from lamella.graph.made_in_calls import kept
 from lamella.graph.run_losses import RunLosses
 from lamella.graph.symbolic import Node, Symbolic, mask_of, node_of
 from lamella.graph.symbolic_calls import on_values, taking_symbols
+from lamella.graph.weights import Weighted
 from lamella.ops.tape import Tensor
 
 # Any: ndarray, tape Tensor, Symbolic, or a list of them.
@@ -273,9 +274,15 @@ class Layer(LossesAndUpdates, Configurable, Asking):
         """This layer and the layers inside it, each once."""
         return [layer for layer, _ in self.family() if isinstance(layer, Layer)]
 
-    @property
-    def in_graph(self) -> bool:
-        return bool(self._inbound_nodes)
+    def contains(self, held: Weighted) -> bool:
+        """Whether a layer in an attribute is inside this one.
+
+        A script's layer may hold layers of the graph, as a decoder does that computes with the weights of an encoder. These are
+        not inside it: a graph called them before it called this layer.
+        """
+        if of_lamella(type(self)) or not isinstance(held, Layer) or not held._inbound_nodes:
+            return True
+        return bool(self._inbound_nodes) and held._inbound_nodes[0].number > self._inbound_nodes[0].number
 
     @property
     def dtype(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import weakref
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -107,6 +108,7 @@ class Node:
         outside: Symbolic tensors that the call reads without an argument, because they are global names or attributes.
         again: What computes inputs of the call again from other inputs, see graph/inputs_again.py; None if nothing does.
         may_mask: Whether this layer, or one before it, makes masks.
+        number: The number of the call, in the order of all calls.
         made_in_run: Whether a function that runs on values made it. The next run makes another one.
         made: The Variables that functions make in this call, see graph/made_in_calls.py.
     """
@@ -123,6 +125,7 @@ class Node:
     may_mask: bool = False
     again: Any = None
     made_in_run: bool = field(default_factory=computing, init=False)
+    number: int = field(default_factory=itertools.count().__next__, init=False, repr=False)
     made: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
     # What the last run of the call set in attributes, see graph/set_in_calls.py; None if it sets none.
     stored: Any = field(default=None, init=False, repr=False)

@@ -117,17 +117,12 @@ class Weighted:
         short = getattr(self, f"{name.removesuffix('_kernel')}_{what}", None)
         return getattr(self, f"{name}_{what}", short)
 
-    @property
-    def in_graph(self) -> bool:
-        """Whether a graph calls the layer."""
-        return False
+    def contains(self, held: Weighted) -> bool:
+        """Whether a layer in an attribute is inside this one."""
+        return True
 
     def family(self) -> list[tuple[Weighted, bool]]:
-        """This layer and the layers inside it, each once, and whether a layer that contains it is frozen.
-
-        Layers in its attributes are inside it, unless a graph calls them itself: then they are layers of that graph, as the
-        encoder's are whose weights a decoder shares.
-        """
+        """This layer and the layers inside it, each once, and whether a layer that contains it is frozen."""
         found: dict[int, tuple[Weighted, bool]] = {}
         waiting: list[tuple[Weighted, bool]] = [(self, False)]
         while waiting:
@@ -137,7 +132,7 @@ class Weighted:
             found[id(layer)] = layer, frozen
             if not layer.self_contained and not layer._lists_itself():
                 held = layers_in(list(vars(layer).values()))
-                inside = [inner for inner in held if inner._lists_itself() or not inner.in_graph]
+                inside = [inner for inner in held if inner._lists_itself() or layer.contains(inner)]
                 waiting += [(inner, frozen or not layer.trainable) for inner in reversed(inside)]
         return list(found.values())
 

@@ -22,6 +22,8 @@ _OPERATIONS: dict[np.ufunc, tuple[int, int]] = {
 ABSOLUTE, ROOT, CLIP, POWER = range(4)
 # Elements of two chunks of a kernel. NumPy computes smaller arrays on one thread as fast.
 _LARGE = 1 << 15
+# Elements of which a kernel computes a power faster than NumPy.
+_SMALL = 32
 
 
 def _is_large(x: Array) -> bool:
@@ -51,8 +53,10 @@ def negative(x: Array) -> Array:
 def where(condition: Array, a: Array, b: Array) -> Array:
     """np.where(condition, a, b). The condition is an array of booleans; a and b have one dtype."""
     large = a if a.size >= b.size else b
-    shape = np.broadcast_shapes(condition.shape, large.shape)
-    if not _is_large(large) or not all(x.size == 1 or (x.shape == shape and suits_kernels(x)) for x in (a, b)):
+    if not _is_large(large):
+        return np.where(condition, a, b)
+    shape = np.broadcast_shapes(condition.shape, a.shape, b.shape)
+    if not all((x.size == 1 or x.shape == shape) and suits_kernels(x) for x in (a, b)):
         return np.where(condition, a, b)
     y = empty_like(large, shape)
     chosen = np.ascontiguousarray(np.broadcast_to(condition, shape)).view(np.uint8)
@@ -71,8 +75,11 @@ def power(a: Array, b: Array) -> Array:
 
 
 def is_small_power(a: Array, b: Array) -> bool:
-    """Whether a kernel computes a ** b: b is one number, a whole one or half of one, and at most 8 in size."""
-    return b.ndim == 0 and is_of_kernels(a) and -8 <= float(b) <= 8 and float(2 * b).is_integer()
+    """Whether a kernel computes a ** b: b is one number, a whole one or half of one, and at most 8 in size; a is not tiny."""
+    if b.ndim != 0 or a.size < _SMALL or not is_of_kernels(a):
+        return False
+    p = float(b)
+    return -8 <= p <= 8 and (2 * p).is_integer()
 
 
 def _of_three_axes(shape: Sequence[int], other: Sequence[int]) -> tuple[list[int], list[int]] | None:
@@ -115,4 +122,5 @@ def unbroadcast(dy: Array, x: Array) -> Array:
     return np.asarray(dy, x.dtype)
 
 
-user_array.faster.update({**{f: functools.partial(elementwise, f) for f in _OPERATIONS}, np.power: power})
+user_array.faster.update({f: (_LARGE, functools.partial(elementwise, f)) for f in _OPERATIONS})
+user_array.faster[np.power] = _SMALL, power

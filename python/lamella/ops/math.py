@@ -119,8 +119,11 @@ divide = _binary(
 mod = _binary("mod", "a - b * floor(a / b)", np.mod, lambda a, b, y, dy: dy, lambda a, b, y, dy: -dy * np.floor_divide(a, b))
 
 
+_zero = functools.cache(functools.partial(np.zeros, ()))
+
+
 def _chosen(dy: Array, condition: Array) -> Array:
-    return broadcast.where(condition, dy, np.zeros((), dy.dtype))
+    return broadcast.where(condition, dy, _zero(dy.dtype))
 
 
 # If a == b, a gets the gradient, as in TensorFlow.
@@ -290,7 +293,7 @@ def where(a: Array, b: Array, *, condition: Array) -> tuple[Array, Backward]:
     condition = np.asarray(condition, bool)
 
     def backward(dy: Array, need: tuple[bool, ...]) -> Gradients:
-        zero = np.zeros((), dy.dtype)
+        zero = _zero(dy.dtype)
         return (
             unbroadcast(broadcast.where(condition, dy, zero), a) if need[0] else None,
             unbroadcast(broadcast.where(condition, zero, dy), b) if need[1] else None,

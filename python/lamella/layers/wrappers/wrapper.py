@@ -15,6 +15,7 @@ from lamella.core.updates import current as pending
 from lamella.graph.layer import Layer, takes_mask, takes_training
 from lamella.graph.losses_and_updates import Update
 from lamella.graph.symbolic import Symbolic
+from lamella.graph.weights import Weighted
 from lamella.graph.weights_in_calls import keeping_weights
 
 
@@ -27,6 +28,10 @@ class Wrapper(Layer):
     the `call` of the layer inside adds, and with a fixed batch size it drops updates and counts activity regularizers of
     TimeDistributed twice.
     """
+
+    def contains(self, held: Weighted) -> bool:
+        """Always: as in Keras, the weights of a wrapper are those of its layer, also if a graph calls this layer too."""
+        return True
 
     def __init__(self, layer: Layer, **kwargs: Any) -> None:
         if not isinstance(layer, Layer):
