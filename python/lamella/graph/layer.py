@@ -274,7 +274,7 @@ class Layer(LossesAndUpdates, Configurable, Asking):
         """This layer and the layers inside it, each once."""
         return [layer for layer, _ in self.family() if isinstance(layer, Layer)]
 
-    def contains(self, held: Weighted) -> bool:
+    def _contains(self, held: Weighted) -> bool:
         """Whether a layer in an attribute is inside this one.
 
         A script's layer may hold layers of the graph, as a decoder does that computes with the weights of an encoder. These are

@@ -117,7 +117,7 @@ class Weighted:
         short = getattr(self, f"{name.removesuffix('_kernel')}_{what}", None)
         return getattr(self, f"{name}_{what}", short)
 
-    def contains(self, held: Weighted) -> bool:
+    def _contains(self, held: Weighted) -> bool:
         """Whether a layer in an attribute is inside this one."""
         return True
 
@@ -132,7 +132,7 @@ class Weighted:
             found[id(layer)] = layer, frozen
             if not layer.self_contained and not layer._lists_itself():
                 held = layers_in(list(vars(layer).values()))
-                inside = [inner for inner in held if inner._lists_itself() or layer.contains(inner)]
+                inside = [inner for inner in held if inner._lists_itself() or layer._contains(inner)]
                 waiting += [(inner, frozen or not layer.trainable) for inner in reversed(inside)]
         return list(found.values())
 

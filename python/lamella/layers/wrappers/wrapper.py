@@ -29,7 +29,7 @@ class Wrapper(Layer):
     TimeDistributed twice.
     """
 
-    def contains(self, held: Weighted) -> bool:
+    def _contains(self, held: Weighted) -> bool:
         """Always: as in Keras, the weights of a wrapper are those of its layer, also if a graph calls this layer too."""
         return True
 
