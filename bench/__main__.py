@@ -18,7 +18,7 @@ from lamella import _kernels
 # These are compared with the peak of one core, or have too little work for two.
 ONE_THREAD = ("gemm", "matmul", "conv", "depthwise", "local_conv", "steps")
 # These can be measured in CPU time, on one thread.
-CPU_TIMED = (*ONE_THREAD, "torch", "narrow", "recurrent", "embedding", "augmentation", "folder", "blocks")
+CPU_TIMED = (*ONE_THREAD, "functions", "torch", "narrow", "recurrent", "embedding", "augmentation", "folder", "blocks")
 # For all contenders of `recurrent`: malloc keeps freed memory, as lamella's pool does, so that the next call has no page faults.
 KEEP_FREED = {"MALLOC_TRIM_THRESHOLD_": str(1 << 30), "MALLOC_MMAP_THRESHOLD_": str(1 << 30)}
 ROUNDS, SLICE = 9, 0.1

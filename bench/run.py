@@ -25,6 +25,7 @@ SUITES = {
     "conv": "bench.kernels.conv",
     "depthwise": "bench.kernels.depthwise",
     "local_conv": "bench.kernels.local_conv",
+    "functions": "bench.functions",
     "recurrent": "bench.kernels.recurrent",
     "embedding": "bench.embedding",
     "augmentation": "bench.augmentation",

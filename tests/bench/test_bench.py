@@ -258,7 +258,7 @@ def bench(*arguments):
 
 
 @pytest.mark.parametrize(
-    "suite", ["machine", "gemm", "recurrent", "embedding", "augmentation", "folder", "folder_training", "steps"]
+    "suite", ["machine", "gemm", "functions", "recurrent", "embedding", "augmentation", "folder", "folder_training", "steps"]
 )
 def test_quick_run_without_torch_gives_finite_numbers(suite, tmp_path):
     path = tmp_path / "out.json"

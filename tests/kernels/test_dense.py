@@ -11,6 +11,8 @@ SIZES = [(m, k, n) for m in (1, 5, 6, 7, 13) for k in (1, 3, 17) for n in (1, 2,
 SIZES += [(5, 0, 4), (2, 1100, 3), (300, 64, 130), (50, 600, 70), (32, 30, 64), (1, 784, 10), (49, 33, 129)]
 # A dw that is narrower than a tile is stored transposed: depths of more than one block, odd widths of x, several groups of columns.
 SIZES += [(128, 512, 10), (129, 515, 9), (600, 67, 5), (7, 131, 63), (33, 1030, 1), (40, 18, 17)]
+# One to four columns: sums of vectors of terms, whole ones and parts, in groups of 6 and of 48 rows.
+SIZES += [(m, k, n) for m in (1, 6, 49, 200) for k in (31, 64, 130) for n in (1, 2, 3, 4, 5)]
 # Factors that are packed once for several groups, with incomplete panels and tiles; then those that are too large for that.
 SIZES += [(300, 513, 257), (505, 300, 600), (260, 1310, 1650), (1650, 1310, 40)]
 # Rounding errors of a sum of order 1 grow with the square root of the number of terms.
