@@ -88,25 +88,28 @@ def test_finite_numbers_are_floats_in_one_tuple():
         "lr": 1,
         "betas": [0.25, Half()],
         "eps": float("nan"),
-        "decay": (0.0, -float("inf")),
+        "decay": -float("inf"),
+        "pair": (0.0, 1.0),
         "name": "x",
-        "other": object(),
     }
     found = _kernels.finite(Half(), group, "lr", "betas")
     assert found == (1.0, 0.25, 0.5) and {*map(type, found)} == {float}
     assert _kernels.finite(None, {}) == ()
-    with pytest.raises(ValueError, match="^Half: expected a finite eps, got nan$"):
-        _kernels.finite(Half(), group, "lr", "eps")
-    with pytest.raises(ValueError, match="^Half: expected a finite decay, got -inf$"):
-        _kernels.finite(Half(), group, "decay")
+    for name, got in (("eps", "nan"), ("decay", "-inf")):
+        with pytest.raises(ValueError, match=f"^Half: expected a finite {name}, got {got}$"):
+            _kernels.finite(Half(), group, name)
+    with pytest.raises(ValueError, match="^Half: expected a finite betas, got inf$"):
+        _kernels.finite(Half(), {"betas": (0.0, float("inf"))}, "betas")
     with pytest.raises(KeyError, match="alpha"):
         _kernels.finite(Half(), group, "alpha")
-    with pytest.raises(TypeError, match="must be real number, not str"):
-        _kernels.finite(Half(), group, "name")
-    with pytest.raises(TypeError, match="finite: expected numbers"):
-        _kernels.finite(Half(), group, "other")
+    for name, got in (("name", "'x'"), ("pair", r"\(0.0, 1.0\)")):
+        with pytest.raises(TypeError, match=f"^Half: expected a number for {name}, got {got}$"):
+            _kernels.finite(Half(), group, name)
+    for betas in (0.9, (0.9,), (0.9, 0.99, 0.999), None):
+        with pytest.raises(TypeError, match="^Half: expected two numbers for betas, got"):
+            _kernels.finite(Half(), {"betas": betas}, "betas")
     with pytest.raises(TypeError, match="finite: expected at most 8 numbers"):
-        _kernels.finite(Half(), {"many": (1.0,) * 9}, "many")
+        _kernels.finite(Half(), dict.fromkeys("abcdefghi", 1.0), *"abcdefghi")
     with pytest.raises(TypeError, match="finite: expected an object, a dict and names, got 1 arguments"):
         _kernels.finite(Half())
 
