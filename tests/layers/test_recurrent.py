@@ -531,3 +531,12 @@ def test_initial_states_of_symbolic_inputs(layer, shape, sizes):
     data = np.ones((2, *(n or 6 for n in shape)), "f4")
     for state, size in zip(K.function([x], states)([data]), sizes, strict=True):
         np.testing.assert_array_equal(state, np.zeros((2, *size)))
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: LSTM(2, name="r"), lambda: layers.Bidirectional(GRU(2), name="r"), lambda: RNN(LSTMCell(2), name="r")]
+)
+def test_no_inputs_are_refused_by_name(make):
+    for nothing in ([], ()):
+        with pytest.raises(ValueError, match="^Layer r: expected a tensor, and its initial states"):
+            make()(nothing)

@@ -39,6 +39,10 @@ class StatesInCall(Layer):
 
     def __call__(self, inputs: Value, initial_state: Any = None, constants: Any = None, **kwargs: Any) -> Value:
         if isinstance(inputs, (list, tuple)):
+            if not inputs:
+                raise ValueError(
+                    f"Layer {self.name}: expected a tensor, and its initial states and constants after it, got none"
+                )
             if initial_state is not None or constants is not None:
                 raise ValueError(
                     f"Layer {self.name}: initial states and constants come in the list of inputs or as arguments, not as both"
