@@ -38,6 +38,7 @@ LAMELLA_INLINE Words load_high_halves(const std::uint16_t* p, std::int64_t part)
         // One operation of the vector unit instead of two.
         const __m512i all = _mm512_castsi256_si512(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
         Halves to_high{};
+#pragma GCC unroll 32  // so that it is a constant
         for (int i = 0; i < 2 * kWords; ++i) to_high[i] = static_cast<std::uint16_t>(i / 2);
         return reinterpret_cast<Words>(_mm512_maskz_permutexvar_epi16(0xaaaaaaaau, reinterpret_cast<__m512i>(to_high), all));
     }
@@ -78,6 +79,7 @@ LAMELLA_INLINE void store_high_halves(std::uint16_t* p, Words w, std::int64_t pa
     if (part == 0) {
         // One operation of the vector unit instead of two.
         Halves high{};
+#pragma GCC unroll 32  // so that it is a constant
         for (int i = 0; i < kWords; ++i) high[i] = static_cast<std::uint16_t>(2 * i + 1);
         const __m512i packed =
             _mm512_maskz_permutexvar_epi16(0xffffffffu, reinterpret_cast<__m512i>(high), reinterpret_cast<__m512i>(w));
