@@ -194,3 +194,13 @@ def test_four_axes_correct_the_moving_variance_once():
         norm(flat.reshape(shape), training=True)
         want = 0.5 + 0.5 * flat.var(0) * 24 / (24 - 1.001)
         np.testing.assert_allclose(norm.moving_variance.value, want, rtol=1e-5)
+
+
+def test_the_phase_is_an_int_only_if_it_was_set():
+    model = Sequential([Dropout(0.5, input_shape=(3,))])
+    assert not isinstance(K.learning_phase(), int) and K.learning_phase() == 0 and model._uses_dynamic_learning_phase()
+    assert (np.ones(2, "float32") * K.learning_phase()).dtype == np.float32
+    K.set_learning_phase(1)
+    assert isinstance(K.learning_phase(), int) and not model._uses_dynamic_learning_phase()
+    K.clear_session()
+    assert not isinstance(K.learning_phase(), int)

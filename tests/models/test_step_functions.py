@@ -27,6 +27,7 @@ def test_a_train_function_is_train_on_batch():
     for ours, theirs in zip(model.get_weights(), other.get_weights()):
         np.testing.assert_array_equal(ours, theirs)
     before = model.get_weights()
+    model._make_test_function()
     assert model.test_function([*inputs, *targets, *weights, 0]) == model.test_on_batch(X, Y, weights[0])
     np.testing.assert_array_equal(model.get_weights()[0], before[0])
 
@@ -34,10 +35,14 @@ def test_a_train_function_is_train_on_batch():
 def test_a_predict_function_needs_no_compile():
     x, z = Input((3,)), Input((2,))
     model = Model([x, z], [Dropout(0.5)(Dense(2)(x)), z])
+    assert not hasattr(model, "predict_function")
+    model._make_predict_function()
     found = model.predict_function([X, Y, 0.0])
     np.testing.assert_array_equal(found[0], model.predict([X, Y])[0])
     np.testing.assert_array_equal(found[1], Y.astype("f4"))
     single = build()
+    assert single.predict_function is None
+    single._make_predict_function()
     np.testing.assert_array_equal(single.predict_function([X])[0], single.predict_on_batch(X))
 
 
@@ -46,14 +51,15 @@ def test_several_outputs_and_none_trained():
     model = Model(x, [Dense(1, name="a")(x), Dense(2, name="b")(x)])
     model.compile("sgd", ["mae", None])
     inputs, targets, weights = model._standardize_user_data(X, X[:, :1])
+    model._make_test_function()
     assert model.test_function(inputs + targets + weights) == pytest.approx(np.atleast_1d(model.test_on_batch(X, X[:, :1])))
 
 
 def test_wrong_use_raises():
     model = build()
-    model.train_function = model.test_function = model.predict_function = None  # lets Keras make them anew
-    with pytest.raises(AttributeError, match="test_function cannot be set"):
-        model.test_function = print
+    with pytest.raises(TypeError, match="expected a function as test_function, got str"):
+        model.test_function = "print"
+    model._make_train_function()
     with pytest.raises(ValueError, match="train_function expects 3 arrays, and a learning phase if you like, got 2"):
         model.train_function([X, Y])
     with pytest.raises(ValueError, match="train_function computes in the learning phase 1, got 0"):

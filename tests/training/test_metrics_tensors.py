@@ -123,7 +123,7 @@ def test_tensors_may_come_after_the_first_step_and_end_with_compile(float64):
 
 def test_what_has_no_name_or_is_no_tensor_is_refused():
     model, h = with_inner(metrics=["mae"])
-    assert repr(model.metrics_tensors) == "[<Column 'mean_absolute_error' of the logs>]"
+    assert [x.shape for x in model.metrics_tensors] == [()]
     model.metrics_tensors.append(K.mean(h))
     with pytest.raises(ValueError, match="metrics_tensors has 2 entries, metrics_names 2 with 'loss'"):
         model.train_on_batch(X, Y)

@@ -125,6 +125,7 @@ def test_functions_of_one_step_take_the_fed_targets_and_all_weights(float64):
     w, v = RNG.uniform(size=6), RNG.uniform(size=6)
     wanted = model.test_on_batch(X, Z, sample_weight=[w, v])
     np.testing.assert_allclose(model.test_function([X, Z, w, v]), wanted, rtol=1e-10)
+    model._make_train_function()
     np.testing.assert_allclose(model.train_function([X, Z, w, v, 1.0]), wanted, rtol=1e-10)
     places = model._feed_inputs + model._feed_targets + model._feed_sample_weights
     total = K.function(places, [model.total_loss])

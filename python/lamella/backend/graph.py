@@ -105,7 +105,7 @@ class Function:
                 raise ValueError(f'Invalid argument "{key}" passed to K.function')
         self.inputs, self.outputs, self.name = list(inputs), list(outputs), name
         self._places = [i for i, x in enumerate(inputs) if isinstance(x, Symbolic)]
-        phases = [i for i, x in enumerate(inputs) if isinstance(x, int)]
+        phases = [i for i, x in enumerate(inputs) if isinstance(x, (int, np.int8))]
         if len(self._places) + len(phases) != len(inputs) or len(phases) > 1:
             raise ValueError(
                 f"K.function: expected symbolic tensors as inputs, and at most one K.learning_phase(), got {self.inputs}"
@@ -161,6 +161,9 @@ class Function:
             if len(inputs) not in self._shorter:
                 self._shorter[len(inputs)] = self._with_first(len(inputs))
             return self._shorter[len(inputs)](inputs)
+        # Keras does not read further values: scripts pass all values of train_function, the last of which is a learning phase.
+        if len(inputs) == len(self.inputs) + 1 and self._phase is None and np.ndim(inputs[-1]) == 0:
+            inputs = inputs[:-1]
         if len(inputs) != len(self.inputs):
             raise ValueError(f"K.function: expected {len(self.inputs)} values, got {len(inputs)}")
         arrays = [_fed(inputs[i], self.inputs[i]) for i in self._places]

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from lamella import ops
+from lamella.backend.graph import Function
 from lamella.core.checks import as_array
 from lamella.core.config import floatx
 from lamella.core.graphs import Assignment
@@ -16,7 +17,7 @@ from lamella.core.scopes import variable_name
 from lamella.core.shapes import Shape
 from lamella.core.shapes import count as _count
 from lamella.core.types import Array, Value
-from lamella.core.updates import current, latest, note
+from lamella.core.updates import computing, current, latest, note
 from lamella.core.variable import Variable
 from lamella.graph.checked import checked
 from lamella.graph.connect import comes_from_layers, in_graphs
@@ -69,11 +70,15 @@ def constant(value: ArrayLike, dtype: str | None = None, shape: Sequence[int] | 
 
 @checked
 def eval(x: Value) -> Any:
-    """A copy of the value of x; for a scalar a number. A symbolic tensor without an Input or a placeholder is computed now.
+    """A copy of the value of x; for a scalar a number. A symbolic tensor without an Input or a placeholder is computed now. An
+    update that K.update has returned is made now; its value is the new one.
 
     Raises:
         TypeError: A symbolic tensor depends on inputs; use K.function.
     """
+    if isinstance(x, Assignment):
+        Function([], [], updates=[x])([])
+        return eval(x.variable)
     return np.array(value_of(x))[()]
 
 
@@ -85,8 +90,13 @@ def get_value(x: Value) -> Any:
 
 @checked
 def batch_get_value(ops: Sequence[Value]) -> list[Any]:
-    """The values of several tensors of any shapes, `ops`, as a list. The argument has its name in Keras."""
-    return [get_value(x) for x in ops]
+    """The values of several tensors of any shapes, `ops`, as a list. The argument has its name in Keras. Updates that K.update
+    has returned are made now, after the new values of all of them were computed.
+    """
+    made = [x for x in ops if isinstance(x, Assignment)]
+    if made:
+        Function([], [], updates=made)([])
+    return [get_value(x.variable if isinstance(x, Assignment) else x) for x in ops]
 
 
 @checked
@@ -111,7 +121,7 @@ def batch_set_value(tuples: Sequence[tuple[Variable, ArrayLike]]) -> None:
 
 @checked
 def update(x: Variable, new_x: Value) -> Any:
-    """Set x to new_x: at once, or in the call() of a layer at the end of the training step.
+    """Set x to new_x: at once if new_x is a number or an array, or in the call() of a layer at the end of the training step.
 
     In a layer's call() it works with or without add_update, which Keras 2.2.5 needs, and once in each step. It has an effect only
     in training, not in predict, evaluate, K.function or a frozen layer. A stateful layer is also updated in these, except in
@@ -123,15 +133,15 @@ def update(x: Variable, new_x: Value) -> Any:
 
     Returns:
         x, if it already has the new value; otherwise the new value as an array, which is a constant for gradients. For a symbolic
-        new_x, such as `x * 2` outside of a run, an update for the updates of K.function, which makes it in each call, as in
-        Keras: alone it changes nothing.
+        new_x, such as `x * 2` outside of a run, and there also for a Variable, an update for the updates of K.function, which
+        makes it in each call, as in Keras; K.get_value makes it, too. Alone it changes nothing.
 
     Raises:
         TypeError: x is not a Variable.
         ValueError: The shapes differ.
     """
     _check_variable("update", x)
-    if isinstance(new_x, Symbolic):
+    if _computed_later(new_x):
         return Assignment(x, new_x)
     new = as_array(eval(new_x), x.dtype, f"K.update of '{x.name}'")
     note(x, new)
@@ -142,26 +152,28 @@ def update(x: Variable, new_x: Value) -> Any:
 def update_add(x: Variable, increment: Value) -> Any:
     """Set x to x + increment, see `update`."""
     _check_variable("update_add", x)
-    return update(x, increment.connect("add", x, increment) if isinstance(increment, Symbolic) else latest(x) + eval(increment))
+    return update(x, x + increment if _computed_later(increment) else latest(x) + eval(increment))
 
 
 @checked
 def update_sub(x: Variable, decrement: Value) -> Any:
     """Set x to x - decrement, see `update`."""
     _check_variable("update_sub", x)
-    if isinstance(decrement, Symbolic):
-        return update(x, decrement.connect("subtract", x, decrement))
-    return update(x, latest(x) - eval(decrement))
+    return update(x, x - decrement if _computed_later(decrement) else latest(x) - eval(decrement))
 
 
 @checked
 def moving_average_update(x: Variable, value: Value, momentum: float) -> Any:
     """Set x to momentum * x + (1 - momentum) * value, see `update`."""
     _check_variable("moving_average_update", x)
-    if isinstance(value, Symbolic):
-        moved = value.connect("multiply", value.connect("subtract", value, x), 1.0 - momentum)
-        return update(x, value.connect("add", x, moved))
+    if _computed_later(value):
+        return update(x, x + (value - x) * (1.0 - momentum))
     return update(x, latest(x) * momentum + eval(value) * (1.0 - momentum))
+
+
+def _computed_later(value: Any) -> bool:
+    """Whether Keras would compute the value in each call of a K.function: it is symbolic, or a Variable outside of a run."""
+    return isinstance(value, Symbolic) or (isinstance(value, Variable) and not computing())
 
 
 def _check_variable(who: str, x: object) -> None:
@@ -295,13 +307,20 @@ def zeros(shape: Sequence[int], dtype: str | None = None, name: str | None = Non
         dtype: The dtype; None is floatx.
         name: Name of the Variable; None for a default name.
     """
-    return variable(np.zeros(shape), dtype, name) if sized(shape) else _filled(shape, 0.0, dtype or floatx())
+    known = _known(shape)
+    return variable(np.zeros(known), dtype, name) if sized(known) else _filled(shape, 0.0, dtype or floatx())
 
 
 @checked
 def ones(shape: Sequence[int], dtype: str | None = None, name: str | None = None) -> Value:
     """A Variable of ones; a symbolic tensor if a size is symbolic. See `zeros` for the arguments."""
-    return variable(np.ones(shape), dtype, name) if sized(shape) else _filled(shape, 1.0, dtype or floatx())
+    known = _known(shape)
+    return variable(np.ones(known), dtype, name) if sized(known) else _filled(shape, 1.0, dtype or floatx())
+
+
+def _known(shape: Any) -> Any:
+    """The sizes as numbers if `shape` is K.shape of a Variable."""
+    return tuple(shape.compute()) if isinstance(shape, Symbolic) and shape.lives else shape
 
 
 def sized(shape: Any) -> bool:

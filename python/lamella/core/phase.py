@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 
+import numpy as np
+
 from lamella.core.atomic import Scope
 
 
@@ -16,8 +18,11 @@ current = _Phase()
 
 
 def learning_phase() -> int:
-    """1 in training, 0 otherwise."""
-    return int(current.training)
+    """1 in training, 0 otherwise. As in Keras it is an int only after set_learning_phase: scripts ask
+    `isinstance(K.learning_phase(), int)` whether functions of a batch take it.
+    """
+    # int8: no product with floats gets another dtype.
+    return int(current.training) if current.fixed is not None else np.int8(current.training)  # type: ignore[return-value]
 
 
 def set_learning_phase(value: int | bool) -> None:

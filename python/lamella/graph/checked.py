@@ -13,6 +13,7 @@ from numpy.exceptions import AxisError
 
 from lamella.core import registry
 from lamella.core.config import floatx
+from lamella.core.graphs import GraphUpdate
 from lamella.core.updates import computing
 from lamella.core.user_array import UserArray, for_user
 from lamella.core.variable import Variable
@@ -174,7 +175,7 @@ def _as_declared(value: Any, parameter: _Parameter, dtype: np.dtype[Any]) -> Any
 
 
 def as_tensor(value: Any, name: str, dtype: np.dtype[Any] | None = None) -> Any:
-    """`value` itself if it is a tensor, a number or a function, else an array.
+    """`value` itself if it is a tensor, a number, a function or an update that K.update returned, else an array.
 
     Args:
         value: A tensor, a number, a function, or nested lists of numbers.
@@ -184,7 +185,7 @@ def as_tensor(value: Any, name: str, dtype: np.dtype[Any] | None = None) -> Any:
     Raises:
         TypeError: It does not consist of numbers.
     """
-    if isinstance(value, (Tensor, Variable, Symbolic, int, float)) or callable(value):
+    if isinstance(value, (Tensor, Variable, Symbolic, GraphUpdate, int, float)) or callable(value):
         return value
     if isinstance(value, (np.ndarray, np.generic)) and value.dtype.kind in "biuf":
         return value

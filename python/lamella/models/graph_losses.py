@@ -81,6 +81,15 @@ class GraphLosses(LayerGraph):
         inside = [x for layer in self.layers if isinstance(layer, GraphLosses) for x in layer.losses_of_targets]
         return list(dict.fromkeys([*self._losses_of_targets, *inside]))
 
+    @property
+    def losses_of_steps(self) -> list[Symbolic]:
+        """`losses_of_targets`, and the tensors that only the `losses` of a subclass has, as for virtual adversarial training."""
+        found = self.losses_of_targets
+        if type(self).losses is GraphLosses.losses:
+            return found
+        known = {id(x) for x in GraphLosses.losses.__get__(self)}
+        return [*found, *(x for x in self.losses if isinstance(x, Symbolic) and id(x) not in known)]
+
     def share_losses(self, other: GraphLosses) -> None:
         """Compute the tensors of the add_loss of `other`, a model, and store their values where that model reads them. Make the
         symbolic updates of its add_update, too.

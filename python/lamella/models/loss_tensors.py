@@ -30,11 +30,13 @@ class LossTensors:
     Attributes:
         targets: For each output of the model the placeholder of its y; None for an output without a loss.
         sample_weights: The placeholders of the sample weights, in the same form.
+        losses: For each output with a loss its loss without its factor, a scalar.
         total: The loss that fit minimizes, a scalar.
     """
 
     targets: list[Symbolic | None]
     sample_weights: list[Symbolic | None]
+    losses: list[Symbolic]
     total: Symbolic
 
 
@@ -79,6 +81,7 @@ def loss_tensors(outputs: Sequence[Symbolic], trained: Sequence[Output], losses:
     """
     targets: list[Symbolic | None] = [None] * len(outputs)
     weights: list[Symbolic | None] = [None] * len(outputs)
+    of_outputs: list[Any] = []
     total: Any = None
     for output in trained:
         y = outputs[output.index]
@@ -91,11 +94,12 @@ def loss_tensors(outputs: Sequence[Symbolic], trained: Sequence[Output], losses:
         # A constant gets an axis of samples, because a layer is called on tensors.
         each = rows if isinstance(rows, Symbolic) else connect("add", connect("multiply", weight, 0), rows)
         read = [each, weight, mask_of(y)]
-        loss = output.weight * WeightedMean(output.rule)([x for x in read if x is not None])
+        of_outputs.append(WeightedMean(output.rule)([x for x in read if x is not None]))
+        loss = output.weight * of_outputs[-1]
         total = loss if total is None else total + loss
     for added in losses:
         total = added if total is None else total + added
-    return LossTensors(targets, weights, total)
+    return LossTensors(targets, weights, of_outputs, total)
 
 
 def _placeholder(shape: Shape, dtype: str, name: str) -> Symbolic:

@@ -18,7 +18,6 @@ from lamella.data.adapt.expected import ModelInputs
 from lamella.data.sequence import is_generated
 from lamella.graph.trace import trace
 from lamella.models import target_tensors as target_tensors_
-from lamella.models.compiled import Compiled
 from lamella.models.generator_methods import GeneratorMethods
 from lamella.models.step_functions import StepFunctions
 from lamella.training import evaluate as _evaluate
@@ -34,7 +33,7 @@ Arrays = Any
 Options = TypeVar("Options", FitOptions, EvaluateOptions, PredictOptions)
 
 
-class Trainable(Compiled, StepFunctions, GeneratorMethods):
+class Trainable(StepFunctions, GeneratorMethods):
     """The training methods of a model. Source: Keras 2.2.5 keras/engine/training.py."""
 
     # Of the network that this is mixed into.
@@ -93,7 +92,7 @@ class Trainable(Compiled, StepFunctions, GeneratorMethods):
         self.optimizer, self._target_tensors = chosen, target_tensors
         self.loss, self.metrics, self.loss_weights, self.sample_weight_mode, self.weighted_metrics = arguments
         self.metrics = metrics or []
-        self.prepared_steps = steps
+        self.prepared_steps, self._functions = steps, None
 
     def _refuse_compile_within_fit(self) -> None:
         trainer = trainer_of(self)
@@ -119,12 +118,12 @@ class Trainable(Compiled, StepFunctions, GeneratorMethods):
             given = for_all_calls(target_tensors, network.output_names, layers)
             listed = target_tensors_.by_output(given, network.output_names)
             targets = [(x, target_tensors_.is_fed(x, network.inputs)) for x in listed]
-        of_targets = network.losses_of_targets
-        if of_targets:
-            trace([*network.inputs, *(x for x, fed in targets or () if fed and x is not None)], of_targets)
+        of_steps = network.losses_of_steps
+        if of_steps:
+            trace([*network.inputs, *(x for x, fed in targets or () if fed and x is not None)], of_steps)
         objective = Objective(
             network.output_names, network.output_shapes, loss, metrics, loss_weights, mode, weighted,
-            layers=layers, targets=targets, penalized=bool(network.penalties or of_targets),
+            layers=layers, targets=targets, penalized=bool(network.penalties or of_steps),
         )  # fmt: skip
         return Steps(_whole(self), objective, optimizer)
 
@@ -174,7 +173,13 @@ class Trainable(Compiled, StepFunctions, GeneratorMethods):
     def _to_train(self, x: Arrays) -> Steps:
         """`compiled_steps`, with Keras's warning if `trainable` has changed since compile."""
         steps = self.compiled_steps(x)
+        self._make_for_run("train_function")
         self.warn_if_stale()
+        return steps
+
+    def _to_test(self, x: Arrays) -> Steps:
+        steps = self.compiled_steps(x)
+        self._make_for_run("test_function")
         return steps
 
     def warn_if_stale(self) -> None:
@@ -196,23 +201,9 @@ class Trainable(Compiled, StepFunctions, GeneratorMethods):
             network: Any = self
             network.build_from(feed.arrays_to_build_from(x))
 
-    def _make_train_function(self) -> None:
-        """Make the optimizer's state of zeros for this model's weights, so that `optimizer.set_weights` can follow.
-
-        Scripts for Keras that restore an optimizer call it under this name.
-        """
-        self.compiled_steps().bind_optimizer()
-
-    def _make_predict_function(self) -> None:
-        """Does nothing. Web servers for Keras call it under this name before threads predict."""
-
-    def _make_test_function(self) -> None:
-        """Does nothing, see `_make_predict_function`.
-
-        Raises:
-            RuntimeError: The model is not compiled, as in Keras.
-        """
-        self.compiled_steps()
+    def _check_trainable_weights_consistency(self) -> None:
+        """Give Keras's warning if `trainable` has changed since compile."""
+        self.warn_if_stale()
 
     @property
     def metrics_names(self) -> list[str]:
@@ -284,18 +275,22 @@ class Trainable(Compiled, StepFunctions, GeneratorMethods):
 
     def _run_fit(self, options: FitOptions) -> History:
         sample, options = self._first_seen(options)
-        return _run.fit(self._to_train(sample), self._expected_of_run(), options)
+        steps = self._to_train(sample)
+        if options.validation_data is not None or options.validation_split:
+            self._make_for_run("test_function")
+        return _run.fit(steps, self._expected_of_run(), options)
 
     def _run_evaluate(self, options: EvaluateOptions) -> Numbers:
         sample, options = self._first_seen(options)
-        steps = self.compiled_steps(sample)
+        steps = self._to_test(sample)
         values = _evaluate.evaluate(steps, self._expected_of_run(), options)
         return _evaluate.as_numbers(values, steps.objective.names, return_dict=options.return_dict)
 
     def _run_predict(self, options: PredictOptions) -> Arrays:
         sample, options = self._first_seen(options)
         self._build_from(sample)
-        return _evaluate.predict(_whole(self), self._expected_of_run(), options)
+        self._make_for_run("predict_function")
+        return _evaluate.predict(_whole(self), self._expected_of_run(), options, self._own_predict())
 
     def _first_seen(self, options: Options) -> tuple[Arrays, Options]:
         """Data from which an unbuilt model gets its input shape: the arrays, or the first batch of a generator. The returned
@@ -359,7 +354,7 @@ class Trainable(Compiled, StepFunctions, GeneratorMethods):
         Returns:
             The loss, or a list in the order of `metrics_names`, or a dict.
         """
-        steps = self.compiled_steps(x)
+        steps = self._to_test(x)
         values = _evaluate.test_on_batch(steps, self._expected_inputs(), x, y, sample_weight, reset_metrics=reset_metrics)
         return _evaluate.as_numbers(values, steps.objective.names, return_dict=return_dict)
 
@@ -430,7 +425,8 @@ class Trainable(Compiled, StepFunctions, GeneratorMethods):
             An array, or a list of arrays for several outputs.
         """
         self._build_from(x)
-        return _evaluate.predict_on_batch(_whole(self), self._expected_inputs(), x)
+        self._make_for_run("predict_function")
+        return _evaluate.predict_on_batch(_whole(self), self._expected_inputs(), x, self._own_predict())
 
 
 def _whole(trainable: Trainable) -> TrainableModel:

@@ -199,6 +199,10 @@ class Stateful(Configurable):
             arrays.check_params(who, params)
         self._select(params, state, places)
 
+    def state_for(self, params: Sequence[Array]) -> State | None:
+        """The state of these arrays, or None if no step was made with them."""
+        return self._states.get(arrays.places(params))
+
     def move_state(self, params: Sequence[Any]) -> None:
         """Let the current state go on with other arrays, found by their places in the list.
 

@@ -29,6 +29,8 @@ from lamella.training.options import EvaluateOptions, PredictOptions
 from lamella.training.session import Run
 from lamella.training.step import Steps, infer
 
+# A function of a batch of inputs in place of `infer`, which a script has set.
+Inferring: TypeAlias = Callable[[list[Array]], list[Any]]
 # Loss and metrics: the loss alone, in the order of metrics_names, or by name.
 Numbers: TypeAlias = float | list[float] | dict[str, float]
 
@@ -65,7 +67,9 @@ def evaluate(steps: Steps, inputs: ModelInputs, options: EvaluateOptions) -> lis
     return values
 
 
-def predict(model: TrainableModel, inputs: ModelInputs, options: PredictOptions) -> Array | list[Array]:
+def predict(
+    model: TrainableModel, inputs: ModelInputs, options: PredictOptions, own: Inferring | None = None
+) -> Array | list[Array]:
     """Predict, see Model.predict.
 
     Returns:
@@ -99,7 +103,7 @@ def predict(model: TrainableModel, inputs: ModelInputs, options: PredictOptions)
     try:
         progress = _progress(batches, options)
         hooks = _hooks(model, options, batches, size, None)
-        outputs = _predicted(model, batches, hooks, progress)
+        outputs = _predicted(model, batches, hooks, progress, own)
         if progress is not None:
             progress.finish(_target(batches) or 0)
     finally:
@@ -120,7 +124,11 @@ def _generated(options: EvaluateOptions | PredictOptions, convert: Callable[[Any
 
 
 def _predicted(
-    model: TrainableModel, batches: Batches, hooks: CallbackList | None, progress: ProgressLine | None
+    model: TrainableModel,
+    batches: Batches,
+    hooks: CallbackList | None,
+    progress: ProgressLine | None,
+    own: Inferring | None,
 ) -> list[Array]:
     """The outputs for all batches, concatenated. If the number of samples is known, they are written into the result in place."""
     if hooks is not None:
@@ -134,7 +142,7 @@ def _predicted(
         if hooks is not None and heard:
             logs = Logs(batch=index, size=length)
             hooks.call_batch("predict", "begin", index, logs)
-        values = _arrays(infer(model, batch))
+        values = _arrays(infer(model, batch) if own is None else own(batch))
         if batches.samples is None:
             parts.append(_owned(values, batch))
         else:
@@ -196,7 +204,7 @@ def train_on_batch(
     x: Any,
     y: Any,
     sample_weight: Any,
-    class_weight: Any,
+    class_weight: Any = None,
     *,
     reset_metrics: bool | None = None,
 ) -> list[float]:
@@ -204,7 +212,7 @@ def train_on_batch(
     data, _ = feed.data_of(inputs, steps.objective.outputs, x, y, sample_weight, class_weight)
     with Exclusive(steps.model), Run(steps, training=True) as objective:
         _begin_batch(objective, reset_metrics)
-        return steps.train(*data.read())
+        return steps.train_batch(*data.read())
 
 
 def test_on_batch(
@@ -214,7 +222,7 @@ def test_on_batch(
     data, _ = feed.data_of(inputs, steps.objective.outputs, x, y, sample_weight)
     with Run(steps) as objective:
         _begin_batch(objective, reset_metrics)
-        return in_pool(steps.test, *data.read(), objective)
+        return in_pool(steps.test_batch, *data.read(), objective)
 
 
 def _begin_batch(objective: Objective, reset_metrics: bool | None) -> None:
@@ -234,12 +242,12 @@ def activations_on_batch(model: TrainableModel, inputs: ModelInputs, x: Any) -> 
     return {name: value_of(value) for name, value in in_pool(model.run_inside, batch).items()}  # type: ignore[misc]
 
 
-def predict_on_batch(model: TrainableModel, inputs: ModelInputs, x: Any) -> Array | list[Array]:
+def predict_on_batch(model: TrainableModel, inputs: ModelInputs, x: Any, own: Inferring | None = None) -> Array | list[Array]:
     """The outputs for one batch, as new arrays; see Model.predict_on_batch."""
     if any(a.shape[:1] == (0,) for a in feed.inputs_of(inputs, x)[1]):
         return _no_rows(model)
     batch = _batch(inputs, x)
-    outputs = _owned(_arrays(infer(model, batch)), batch)
+    outputs = _owned(_arrays(infer(model, batch) if own is None else own(batch)), batch)
     return outputs[0] if len(outputs) == 1 else outputs
 
 
@@ -259,9 +267,14 @@ def _arrays(values: list[Any]) -> list[Array]:
     return [value_of(v) for v in values]  # type: ignore[misc]  # a model's outputs are never None
 
 
+def number(value: Any) -> Any:
+    """A number of the logs as users see it."""
+    return np.float64(value)
+
+
 def as_numbers(values: list[float], names: Sequence[str], *, return_dict: bool = False) -> Numbers:
     """One number, a list of several, or a dict by name, as np.float64 like in Keras."""
-    numbers: list[float] = [np.float64(value) for value in values]
+    numbers: list[float] = [number(value) for value in values]
     if return_dict:
         return dict(zip(names, numbers, strict=True))
     return numbers[0] if len(numbers) == 1 else numbers

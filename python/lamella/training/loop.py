@@ -98,7 +98,7 @@ def _train_epoch(steps: Steps, run: Fit, epoch: int, first: Position | None) -> 
     Returns:
         Whether all batches were used; False if a callback stopped the epoch.
     """
-    model, step, names = steps.model, steps.train, run.objective.names
+    model, names = steps.model, run.objective.names
     callbacks, averages = run.callbacks, run.averages
     # Usually only `averages` has batch hooks. Then no logs are made for batches.
     watched = [c for c in callbacks.listeners("train") if c is not averages]
@@ -108,6 +108,7 @@ def _train_epoch(steps: Steps, run: Fit, epoch: int, first: Position | None) -> 
         done = sum(1 for _ in islice(batches, first.batch))
         first.reached()
     for index, (inputs, targets, weights, size) in enumerate(batches, done):
+        step = steps.train if steps.own_train is None else steps.train_batch
         if watched:
             logs: Logs[Any] = Logs(batch=index, size=size)
             callbacks.call_batch("train", "begin", index, logs)
@@ -155,14 +156,14 @@ def evaluate(
             assert callbacks is not None
             logs: Logs[Any] = Logs(batch=batch, size=size)
             callbacks.call_batch("test", "begin", batch, logs)
-        last = in_pool(steps.test, inputs, targets, weights, objective)
+        test = steps.test if steps.own_test is None else steps.test_batch
+        last = in_pool(test, inputs, targets, weights, objective)
         if watched:
             assert callbacks is not None
             logs.update(zip(names, map(np.float64, last)))
             callbacks.call_batch("test", "end", batch, logs)
         samples += size
-        for i, value in enumerate(last):
-            totals[i] += value * size
+        totals = [total + value * size for total, value in zip(totals, last)]
         if progress is not None:
             progress.update(batch + 1 if batches.samples is None else samples)
     if callbacks is not None:

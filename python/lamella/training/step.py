@@ -29,6 +29,9 @@ from lamella.training.objective import LossTerm, Objective, Outputs, Place
 from lamella.training.output import Output
 from lamella.training.session import Session
 
+# A function of the inputs, targets and sample weights of a batch, which a script has set in place of a step.
+OwnStep = Callable[[list[Array], Sequence[Array], Sequence[Array | None]], list[Any]]
+
 # In place of an output, in a Place: a loss of add_loss that reads y.
 _LOSS = -2
 
@@ -55,6 +58,12 @@ def _target(output: Output, value: Value, made: Iterator[Value]) -> Value:
     return given if type(given) is Tensor and given.shape == array.shape else array
 
 
+# Attributes that a copy does not have, or makes anew.
+_OF_THIS_PROCESS = (
+    "used_by", "communicator", "_params", "_tape", "_with_more", "_ready", "own_train", "own_test", "inner", "metrics_updates",
+)  # fmt: skip
+
+
 class Steps(PickledByName):
     """A model with its objective and optimizer, prepared once, so that a step only computes.
 
@@ -73,6 +82,10 @@ class Steps(PickledByName):
         used_by: The block that uses the metrics of `objective`, see `Run`.
         captured: The losses and metrics that read symbolic tensors of the model, which computes them.
         added: The tensors that a script appended to metrics_tensors.
+        own_train: What a script has set in place of `train`, see models/step_functions.py; or None.
+        own_test: Likewise for `test`.
+        inner: While one of them runs: the objective of its `Run`, for steps that it makes itself.
+        metrics_updates: Keras's list, if a script has asked for it.
         communicator: Averages the gradients over the processes that train the model; None if only this process does.
     """
 
@@ -94,12 +107,16 @@ class Steps(PickledByName):
         outputs = objective.outputs
         self._given = {output.index: output.target for output in outputs if output.target is not None}
         self._symbolic_targets = [o.target for o in outputs if not o.fed and isinstance(o.target, GraphTensor)]
-        self._losses_of_targets = list(model.losses_of_targets)
+        self._losses_of_steps = list(model.losses_of_steps)
         self._all_fed = all(output.fed for output in outputs)
         self.added = AddedMetrics(objective.names)
         self.stream = Stream()
         self.session = Session()
         self.used_by: Holder | None = None
+        self.own_train: OwnStep | None = None
+        self.own_test: OwnStep | None = None
+        self.inner: Objective | None = None
+        self.metrics_updates: list[Any] | None = None
 
     def collect(self, variables: Sequence[Any]) -> None:
         """Set the weights that are trained, before the first step."""
@@ -157,6 +174,26 @@ class Steps(PickledByName):
             self._capture(error, targets)
             return self.train(inputs, targets, weights)
 
+    def train_batch(self, inputs: list[Array], targets: Sequence[Array], weights: Sequence[Array | None]) -> list[Any]:
+        """`train`, or the function of a script in place of it. The numbers are those that the function returns."""
+        if self.own_train is None:
+            return self.train(inputs, targets, weights)
+        before, objective = self.stream.step, self.session.objective or self.objective
+        numbers = Scope((self, "inner", objective)).run(self.own_train, inputs, targets, weights)
+        if self._state is None and self._params:  # a K.function of get_updates may have made steps
+            self._state = self.optimizer.state_for(self._params)
+        if self.stream.step == before:  # it made no step by `train`
+            commit([self.stream.count_step()])
+        return numbers
+
+    def test_batch(
+        self, inputs: list[Array], targets: Sequence[Array], weights: Sequence[Array | None], objective: Objective
+    ) -> list[Any]:
+        """`test`, or the function of a script in place of it."""
+        if self.own_test is None:
+            return self.test(inputs, targets, weights, objective)
+        return Scope((self, "inner", objective)).run(self.own_test, inputs, targets, weights)
+
     def _capture(self, error: SymbolOutside, targets: Sequence[Array]) -> None:
         """Let the model compute the loss or metric that read a symbolic tensor of it. Raises the error if it does so already."""
         if error.place is None or error.place in self.captured:
@@ -178,11 +215,11 @@ class Steps(PickledByName):
         """Make what `_run` calls, once: not within a run, because functions are called on symbolic tensors."""
         self.added.changed()
         with_more = None
-        if self.captured or not self._all_fed or self.added.symbolic or self._losses_of_targets:
+        if self.captured or not self._all_fed or self.added.symbolic or self._losses_of_steps:
             # The functions of the compiled objective: they have no state of a run.
             functions = self.objective.functions(self.captured)
             of = self._fed_by_output(targets)
-            tensors = [*self._symbolic_targets, *self._losses_of_targets, *self.added.symbolic]
+            tensors = [*self._symbolic_targets, *self._losses_of_steps, *self.added.symbolic]
             with_more = self.model.with_functions(functions, of, self._given, tensors)
         self._with_more = with_more
         self._ready = len(self.added.tensors)
@@ -210,14 +247,14 @@ class Steps(PickledByName):
         values, found = self._with_more(inputs, of, weights_of, training, updates)
         made = iter(found[len(self.captured) :])
         read = [of[o.index] if o.fed else _target(o, values[o.index], made) for o in outputs]
-        losses = {(_LOSS, i): next(made) for i in range(len(self._losses_of_targets))}
+        losses = {(_LOSS, i): next(made) for i in range(len(self._losses_of_steps))}
         return values, dict(zip(self.captured, found)) | losses | self.added.places(made), read
 
     def _penalties_of(self, made: Mapping[Place, Any]) -> list[Callable[[], Value]]:
         """Functions of all terms of the loss besides those of the outputs."""
-        if not self._losses_of_targets:
+        if not self._losses_of_steps:
             return self.penalties
-        return [*self.penalties, *(functools.partial(made.get, (_LOSS, i)) for i in range(len(self._losses_of_targets)))]
+        return [*self.penalties, *(functools.partial(made.get, (_LOSS, i)) for i in range(len(self._losses_of_steps)))]
 
     def _train(self, inputs: list[Array], targets: Sequence[Array], weights: Sequence[Array | None]) -> list[float]:
         objective = self.session.objective or self.objective
@@ -296,11 +333,7 @@ class Steps(PickledByName):
 
     def __getstate__(self) -> dict[str, Any]:
         """Leaves out what belongs to this process, and the arrays: they belong to the Variables, which a copy has anew."""
-        return (
-            vars(self)
-            | dict.fromkeys(("used_by", "communicator", "_params", "_tape", "_with_more", "_ready"))
-            | {"captured": []}
-        )
+        return vars(self) | dict.fromkeys(_OF_THIS_PROCESS) | {"captured": []}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
