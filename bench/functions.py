@@ -1,4 +1,4 @@
-"""Functions of elements as Lambdas and losses write them, with K or operators of Python, and noise: forward and backward."""
+"""Functions as Lambdas and losses write them, with K or operators of Python, and noise: forward and backward."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from lamella.ops.tape import Tape
 # A batch of 32 maps of 28x28x64.
 SHAPE = (32, 28, 28, 64)
 Function = Callable[[Any], Any]
+# gamma and beta.
+_SCALES = np.ones(SHAPE[-1], np.float32), np.zeros(SHAPE[-1], np.float32)
 FUNCTIONS: dict[str, Function] = {
     "x**3": lambda x: x**3,
     "x*x / sqrt(x*x + 1)": lambda x: K.square(x) / K.sqrt(K.square(x) + 1.0),
@@ -26,16 +28,24 @@ FUNCTIONS: dict[str, Function] = {
     "switch": lambda x: K.switch(x > 0, x, 0.1 * x),
     "normalized rows": lambda x: (x - K.mean(x, axis=-1, keepdims=True)) / K.sqrt(K.var(x, axis=-1, keepdims=True) + 1e-3),
     "x times mean of maps": lambda x: x * K.mean(x, axis=(1, 2), keepdims=True),
+    "x - max": lambda x: x - K.max(x, axis=-1, keepdims=True),
+    "x - min of maps": lambda x: x - K.min(x, axis=(1, 2), keepdims=True),
+    "x - logsumexp": lambda x: x - K.logsumexp(x, axis=-1, keepdims=True),
+    "softmax of maps": lambda x: K.softmax(x, axis=1),
+    "cumulative sums": lambda x: K.cumsum(x, axis=1),
+    "twice as large, bilinear": lambda x: ops.resize(x, factors=(2, 2), interpolation="bilinear_half_pixel"),
+    "batch normalization": lambda x: K.normalize_batch_in_training(x, *_SCALES, [0, 1, 2])[0],
     "gaussian noise": lambda x: ops.gaussian_noise(x, stddev=0.1, key=(1, 2)),
 }
 
 
 def cases(plan: Plan) -> Iterator[Case]:
-    shape = (2, 5, 5, 8) if plan.quick else SHAPE
+    shape = (2, 5, 5, 64) if plan.quick else SHAPE
     rng = np.random.default_rng(0)
-    x, dy = rng.standard_normal(shape), rng.standard_normal(shape)
-    for name in FUNCTIONS:
+    x = rng.standard_normal(shape)
+    for name, function in FUNCTIONS.items():
         if plan.wants(name):
+            dy = rng.standard_normal(np.shape(function(x)))
             yield Case(name, "us", contenders(name, x, dy, plan))
 
 

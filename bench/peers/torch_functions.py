@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 
 from lamella.core.types import Array
 
@@ -19,6 +20,13 @@ FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "switch": lambda x: torch.where(x > 0, x, 0.1 * x),
     "normalized rows": lambda x: (x - x.mean(-1, keepdim=True)) / torch.sqrt(x.var(-1, unbiased=False, keepdim=True) + 1e-3),
     "x times mean of maps": lambda x: x * x.mean((1, 2), keepdim=True),
+    "x - max": lambda x: x - x.amax(-1, keepdim=True),
+    "x - min of maps": lambda x: x - x.amin((1, 2), keepdim=True),
+    "x - logsumexp": lambda x: x - x.logsumexp(-1, keepdim=True),
+    "softmax of maps": lambda x: x.softmax(1),
+    "cumulative sums": lambda x: x.cumsum(1),
+    "twice as large, bilinear": lambda x: F.interpolate(x.movedim(-1, 1), scale_factor=2, mode="bilinear").movedim(1, -1),
+    "batch normalization": lambda x: F.batch_norm(x.movedim(-1, 1), None, None, training=True, eps=1e-3).movedim(1, -1),
     "gaussian noise": lambda x: x + 0.1 * torch.randn_like(x),
 }
 

@@ -122,46 +122,6 @@ def test_global_pools(target, dtype, channels):
         assert y.intact() and argmax.intact() and dx.intact()
 
 
-@pytest.mark.parametrize("channels", range(1, 34))
-@dtypes
-def test_equal_maxima_share_the_gradient(target, dtype, channels):
-    rng = np.random.default_rng(channels)
-    for images, places in ((1, 1), (2, 5), (3, 49), (2, 300), (0, 2)):
-        x, dy = (
-            surrounded(rng.integers(-9, 9, (images, places, channels)), dtype, 1),
-            surrounded(rng.normal(size=(images, channels)), dtype),
-        )
-        y, dx = Guarded(dy.shape, dtype, 1), Guarded(x.shape, dtype, 2)
-        _kernels.reduce_max_forward(x, y.array)
-        np.testing.assert_array_equal(y.array, x.max(axis=1))
-        _kernels.reduce_max_backward(x, y.array, dy, dx.array)
-        winners = x == x.max(axis=1, keepdims=True)
-        np.testing.assert_array_equal(dx.array, np.where(winners, (dy / winners.sum(axis=1).astype(dtype))[:, None], 0))
-        assert y.intact() and dx.intact()
-
-
-@dtypes
-def test_a_maximum_that_is_nan_has_no_gradient(target, dtype):
-    x = np.zeros((1, 4, 11), dtype)
-    x[0, 0], x[0, 2, 3], x[0, 1:, 5] = -np.inf, np.nan, -np.inf
-    x[0, 3, 3] = 9
-    y, dx = np.empty((1, 11), dtype), np.empty_like(x)
-    _kernels.reduce_max_forward(x, y)
-    assert np.isnan(y[0, 3]) and np.isneginf(y[0, 5]) and not np.delete(y, [3, 5], 1).any()
-    _kernels.reduce_max_backward(x, y, np.full_like(y, 12), dx)
-    assert not dx[0, :, 3].any() and dx[0, :, 5].tolist() == [3, 3, 3, 3] and dx[0, :, 0].tolist() == [0, 4, 4, 4]
-
-
-def test_reduced_shapes_that_do_not_fit_are_refused(target):
-    x, y = np.zeros((2, 4, 3), np.float32), np.zeros((2, 3), np.float32)
-    for arguments in ((x[:1], y), (x[:, :0], y), (x[0], y), (x, y[:, :2].copy())):
-        with pytest.raises(ValueError, match="reduce_max_forward: requires"):
-            _kernels.reduce_max_forward(np.ascontiguousarray(arguments[0]), arguments[1])
-    for arguments in ((x, y, y[:1], x), (x, y, y, x[:, :3].copy()), (x, y[:1], y[:1], x)):
-        with pytest.raises(ValueError, match="reduce_max_backward: requires"):
-            _kernels.reduce_max_backward(*(a.copy() for a in arguments))
-
-
 @dtypes
 def test_nan_is_the_maximum_and_minus_infinity_may_be(target, dtype):
     x = np.zeros((1, 4, 4, 9), dtype)

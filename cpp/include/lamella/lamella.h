@@ -381,6 +381,24 @@ LAMELLA_API lamella_status lamella_sum_squares_f64(const lamella_f64* x, const l
 // Writes y.
 LAMELLA_API lamella_status lamella_sum_absolute_f32(const lamella_f32* x, const lamella_f32* y);
 LAMELLA_API lamella_status lamella_sum_absolute_f64(const lamella_f64* x, const lamella_f64* y);
+// x [N, S, C], y [N, C], S at least 1: the largest elements along S, or the smallest ones. NaN if one is NaN. Equal ones share the
+// gradient: dx = dy / (their number) where x = y, else 0. NaN has none.
+// Writes y.
+LAMELLA_API lamella_status lamella_extremum_forward_f32(const lamella_f32* x, int64_t smallest, const lamella_f32* y);
+LAMELLA_API lamella_status lamella_extremum_forward_f64(const lamella_f64* x, int64_t smallest, const lamella_f64* y);
+// Writes dx.
+LAMELLA_API lamella_status lamella_extremum_backward_f32(const lamella_f32* x, const lamella_f32* y, const lamella_f32* dy,
+        const lamella_f32* dx);
+LAMELLA_API lamella_status lamella_extremum_backward_f64(const lamella_f64* x, const lamella_f64* y, const lamella_f64* dy,
+        const lamella_f64* dx);
+// x, y [N, S, C]: sums or products along S so far, y[s] = y[s - 1] + x[s] or y[s - 1] * x[s], one after another; in reverse from
+// the last place on. With factors [N, S, C], else absent, sums are y[s] = factors[s - 1] * y[s - 1] + x[s]; s - 1 is the place
+// before, in reverse s + 1.
+// Writes y.
+LAMELLA_API lamella_status lamella_cumulate_f32(const lamella_f32* x, const lamella_f32* factors, int64_t product,
+        int64_t reverse, const lamella_f32* y);
+LAMELLA_API lamella_status lamella_cumulate_f64(const lamella_f64* x, const lamella_f64* factors, int64_t product,
+        int64_t reverse, const lamella_f64* y);
 // --- dropout: element i is kept if Philox4x32-10(key seed, counter (offset, i/4))[i%4] >= rate * 2^32, and then
 // scaled by 1/(1-rate). Backward is the same call on dy. --------------------------------
 // Writes y; in place: y.
@@ -700,15 +718,6 @@ LAMELLA_API lamella_status lamella_global_max_pool_backward_f32(const lamella_f3
         const lamella_f32* dx);
 LAMELLA_API lamella_status lamella_global_max_pool_backward_f64(const lamella_f64* dy, const lamella_i64* argmax,
         const lamella_f64* dx);
-// The same maximum without its index; equal maxima share the gradient: dx = dy / (their number) where x = y, else 0. NaN has none.
-// Writes y.
-LAMELLA_API lamella_status lamella_reduce_max_forward_f32(const lamella_f32* x, const lamella_f32* y);
-LAMELLA_API lamella_status lamella_reduce_max_forward_f64(const lamella_f64* x, const lamella_f64* y);
-// Writes dx.
-LAMELLA_API lamella_status lamella_reduce_max_backward_f32(const lamella_f32* x, const lamella_f32* y, const lamella_f32* dy,
-        const lamella_f32* dx);
-LAMELLA_API lamella_status lamella_reduce_max_backward_f64(const lamella_f64* x, const lamella_f64* y, const lamella_f64* dy,
-        const lamella_f64* dx);
 // --- depthwise convolution on 1 to 3 axes: x [N, ..., C], w [..., C, M], bias [C*M] or absent, y [N, ..., C*M] ---
 // The window has the sizes of w; the padding after the last element follows from y. y[c*M + m] = sum x[c] w[c][m] + bias, then
 // max(y, 0) if relu.
@@ -877,6 +886,19 @@ LAMELLA_API lamella_status lamella_strided_add_f64(const lamella_f64* x, int64_t
 // Writes y.
 LAMELLA_API lamella_status lamella_concatenate_f32(const lamella_f32_list* xs, int64_t rows, const lamella_f32* y);
 LAMELLA_API lamella_status lamella_concatenate_f64(const lamella_f64_list* xs, int64_t rows, const lamella_f64* y);
+// --- places in between: x, dx [N, H, W, C]; y, dy [N, P, Q, C] ---------------------------------------------
+// z[p, j] is between the rows r = rows[p] and r + 1 of x: x[r, j] + (x[r + 1, j] - x[r, j]) * row_weights[p]; x[r, j] if the weight
+// is 0, which it must be in the last row. y[p, q] is in the same way between columns of z, but columns are computed first.
+// Writes y.
+LAMELLA_API lamella_status lamella_resize_forward_f32(const lamella_f32* x, const lamella_i64* rows,
+        const lamella_f64* row_weights, const lamella_i64* columns, const lamella_f64* column_weights, const lamella_f32* y);
+LAMELLA_API lamella_status lamella_resize_forward_f64(const lamella_f64* x, const lamella_i64* rows,
+        const lamella_f64* row_weights, const lamella_i64* columns, const lamella_f64* column_weights, const lamella_f64* y);
+// Writes dx.
+LAMELLA_API lamella_status lamella_resize_backward_f32(const lamella_f32* dy, const lamella_i64* rows,
+        const lamella_f64* row_weights, const lamella_i64* columns, const lamella_f64* column_weights, const lamella_f32* dx);
+LAMELLA_API lamella_status lamella_resize_backward_f64(const lamella_f64* dy, const lamella_i64* rows,
+        const lamella_f64* row_weights, const lamella_i64* columns, const lamella_f64* column_weights, const lamella_f64* dx);
 
 // --- images: x is N images [H, W, C], which may have different sizes; y [N, P, Q, C] ------------------------------------
 // The steps for each image, in this order; absent arrays (of size 0) are left out:

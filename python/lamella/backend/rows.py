@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from lamella import ops
 from lamella.backend.shapes import stack
 from lamella.backend.values import cast, int_shape, is_tensor
 from lamella.core.types import Value
 from lamella.core.updates import looped
 from lamella.graph.checked import as_tensor
 from lamella.graph.connect import in_graphs, in_this_run
+from lamella.ops.time_steps import unstack_time
 
 __all__ = ["foldl", "foldr", "map_fn"]
 
@@ -54,7 +56,9 @@ def _present(y: Value) -> Value:
 def _rows(x: Value) -> list[Value]:
     if not int_shape(x):
         raise ValueError(f"expected a tensor with rows, got a number: {x!r}")
-    return [x[i] for i in range(x.shape[0])]
+    # As steps in time, whose gradients are written into one array.
+    steps = unstack_time(ops.reshape(x, shape=(1, *x.shape)))
+    return [ops.reshape(step, shape=x.shape[1:]) for step in steps]
 
 
 def _stacked(rows: list[Value], dtype: str | None) -> Value:

@@ -146,18 +146,18 @@ def moving_average(average: Array, value: Array, keep: float, take: float) -> Ar
     return moved
 
 
-def max_over_places(x: Array) -> tuple[Array, Callable[[Array], Array]]:
-    """The maximum of x [N, S, C] over S, [N, C], and its backward. S is 1 or more.
+def extremum_over_places(x: Array, smallest: bool = False) -> tuple[Array, Callable[[Array], Array]]:
+    """The largest or smallest elements of x [N, S, C] along S, [N, C], and their backward. S is 1 or more.
 
-    Equal maxima share the gradient; a maximum that is NaN has none.
+    Equal ones share the gradient; NaN has none.
     """
     x = contiguous(x)
     y = empty_like(x, (x.shape[0], x.shape[2]))
-    _kernels.reduce_max_forward(x, y)
+    _kernels.extremum_forward(x, smallest, y)
 
     def backward(dy: Array) -> Array:
         dx = empty_like(x)
-        _kernels.reduce_max_backward(x, y, contiguous(dy), dx)
+        _kernels.extremum_backward(x, y, contiguous(dy), dx)
         return dx
 
     return y, backward

@@ -99,10 +99,20 @@ def _of_three_axes(shape: Sequence[int], other: Sequence[int]) -> tuple[list[int
 
 
 def large_sum(x: Array, axes: Sequence[int]) -> Array | None:
-    """The sum of a large array over neighbouring axes, without them; None: NumPy computes it. axes: counted from 0, in order."""
-    if not _is_large(x) or not 0 < len(axes) < x.ndim or list(axes) != list(range(axes[0], axes[0] + len(axes))):
+    """The sum of a large array over axes, without them; None: NumPy computes it. axes: counted from 0, in order."""
+    if not _is_large(x) or not 0 < len(axes) < x.ndim or list(axes) != sorted(set(axes)):
         return None
-    before, after = x.shape[: axes[0]], x.shape[axes[-1] + 1 :]
+    for at in reversed(range(len(axes))):
+        if at == 0 or axes[at - 1] != axes[at] - 1:  # the first of some neighbours
+            x = _sum_of_neighbours(x, axes[at], axes[-1] + 1)
+            axes = axes[:at]
+    return x
+
+
+def _sum_of_neighbours(x: Array, begin: int, end: int) -> Array:
+    before, after = x.shape[:begin], x.shape[end:]
+    if count(x.shape[begin:end]) == 1:
+        return x.reshape(*before, *after)
     y = empty_like(x, (*before, *after))
     if after:
         _kernels.sum_columns(x.reshape(count(before), -1, count(after)), y)

@@ -10,7 +10,7 @@ from lamella import _kernels
 from lamella.core.shapes import count
 from lamella.core.types import Array
 from lamella.core.window import Geometry, layout, place
-from lamella.ops.arrays import contiguous, empty_like, max_over_places, relu_gradient
+from lamella.ops.arrays import contiguous, empty_like, extremum_over_places, relu_gradient
 from lamella.ops.dense import FusedActivation
 from lamella.ops.tape import Backward, Gradients, differentiable
 
@@ -235,7 +235,7 @@ def global_max_pool(x: Array) -> tuple[Array, Backward]:
     Equal maxima share the gradient, as in Keras 2.2.5, which computes this by K.max.
     """
     before = x.shape
-    y, to_x = max_over_places(_places(x, "global_max_pool"))
+    y, to_x = extremum_over_places(_places(x, "global_max_pool"))
     return y, lambda dy, need: (to_x(dy).reshape(before),)
 
 

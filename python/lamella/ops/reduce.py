@@ -1,4 +1,4 @@
-"""Reductions: of all elements, and of large arrays along their first or last axes, by our kernels; others by NumPy."""
+"""Reductions: of all elements, and of large arrays along neighbouring axes, by our kernels; others by NumPy."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 from lamella import _kernels
 from lamella.core.shapes import count
 from lamella.core.types import Array, Axes
-from lamella.ops.arrays import contiguous, empty_like, max_over_places, suits_kernels
-from lamella.ops.broadcast import large_sum
+from lamella.ops.arrays import contiguous, empty_like, extremum_over_places, suits_kernels
+from lamella.ops.broadcast import elementwise, large_sum
 from lamella.ops.tape import Backward, Gradients, differentiable
 
 
@@ -36,11 +36,16 @@ def _spread(y: Array, shape: tuple[int, ...], axis: Axes, keepdims: bool) -> Arr
     return np.broadcast_to(y, shape)
 
 
+def _counted(axis: Axes, ndim: int) -> list[int]:
+    """The axes, counted from 0, in order; none if one of them does not exist."""
+    axes = range(ndim) if axis is None else [axis] if isinstance(axis, int) else axis
+    return sorted(a % ndim for a in axes) if all(-ndim <= a < ndim for a in axes) else []
+
+
 def _large_sum(x: Array, axis: Axes, keepdims: bool) -> Array | None:
-    axes = None if axis is None else [axis] if isinstance(axis, int) else list(axis)
-    if axes is None or not all(-x.ndim <= a < x.ndim for a in axes):
+    if axis is None:
         return None
-    total = large_sum(x, sorted(a % x.ndim for a in axes))
+    total = large_sum(x, _counted(axis, x.ndim))
     return None if total is None else total.reshape(_without(x.shape, axis, keepdims))
 
 
@@ -81,22 +86,27 @@ def mean(x: Array, *, axis: Axes = None, keepdims: bool = False) -> tuple[Array,
     return y, backward
 
 
+# Elements of which a kernel finds the extrema faster than NumPy.
+_MANY = 1 << 10
+
+
 def _places(x: Array, axis: Axes) -> Array | None:
-    """x as [N, S, C], if `axis` is one axis, neither the first nor the last, and C is 16 or more; else None."""
-    if type(axis) is not int or x.dtype not in (np.float32, np.float64) or not x.size or not x.flags.c_contiguous:
+    """x as [N, S, C], if `axis` is one axis or several neighbouring ones, and x has many elements; else None."""
+    if x.size < _MANY or not suits_kernels(x):
         return None
-    at = axis % x.ndim if -x.ndim <= axis < x.ndim else 0
-    inner = count(x.shape[at + 1 :])
-    return x.reshape(count(x.shape[:at]), x.shape[at], inner) if at > 0 and inner >= 16 else None
+    axes = _counted(axis, x.ndim)
+    if not axes or axes != list(range(axes[0], axes[0] + len(axes))):
+        return None
+    return x.reshape(count(x.shape[: axes[0]]), -1, count(x.shape[axes[-1] + 1 :]))
 
 
 def _extremum(name: str, best: Callable[..., Array], worst: float) -> Callable[..., object]:
     def op(x: Array, *, axis: Axes = None, keepdims: bool = False) -> tuple[Array, Backward]:
-        places = _places(x, axis) if name == "max" else None
+        places = _places(x, axis)
         if places is not None:
-            maximum, to_places = max_over_places(places)
-            reduced = maximum.reshape(_without(x.shape, axis, keepdims))
-            return reduced, lambda dy, need: (to_places(dy.reshape(maximum.shape)).reshape(x.shape),)
+            extrema, to_places = extremum_over_places(places, name == "min")
+            reduced = extrema.reshape(_without(x.shape, axis, keepdims))
+            return reduced, lambda dy, need: (to_places(dy.reshape(extrema.shape)).reshape(x.shape),)
         # Of nothing it is -inf or inf, as in TensorFlow; NumPy has no such value for integers, and raises.
         empty = {"initial": worst} if not x.size and x.dtype.kind == "f" else {}
         y = np.asarray(best(x, axis=_axes(axis), keepdims=keepdims, **empty))
@@ -120,16 +130,21 @@ min = _extremum("min", np.min, np.inf)
 @differentiable
 def logsumexp(x: Array, *, axis: Axes = None, keepdims: bool = False) -> tuple[Array, Backward]:
     """log(sum(exp(x))) over `axis`, see `sum` for keepdims. The maximum is subtracted first, so that nothing overflows."""
-    top = np.max(x, axis=_axes(axis), keepdims=True)
-    top = np.where(np.isfinite(top), top, 0).astype(x.dtype)
-    shares = np.exp(x - top)
-    total = shares.sum(axis=_axes(axis), keepdims=True)
+    places = _places(x, axis)
+    top = np.max(x, axis=_axes(axis), keepdims=True) if places is None else extremum_over_places(places)[0]
+    top = np.where(np.isfinite(top), top, 0).astype(x.dtype).reshape(_without(x.shape, axis, True))
+    shares = elementwise(np.subtract, x, top)
+    if suits_kernels(shares):
+        _kernels.exp_forward(shares, shares)
+    else:
+        shares = np.exp(shares)
+    summed = _large_sum(shares, axis, True)
+    total = shares.sum(axis=_axes(axis), keepdims=True) if summed is None else summed
     with np.errstate(divide="ignore"):  # if all x are -inf, the result is log(0) = -inf
         y = np.log(total) + top
-    shares /= np.where(total > 0, total, 1)
 
     def backward(dy: Array, need: tuple[bool, ...]) -> Gradients:
-        return (shares * dy.reshape(total.shape),)
+        return (elementwise(np.multiply, shares, dy.reshape(total.shape) / np.where(total > 0, total, 1)),)
 
     return np.asarray(y if keepdims else y.reshape(_without(y.shape, axis))), backward
 

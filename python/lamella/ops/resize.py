@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from lamella import _kernels
+from lamella.core.shapes import count
 from lamella.core.types import Array
+from lamella.ops.arrays import contiguous, empty_like, is_of_kernels
 from lamella.ops.tape import Backward, Gradients, differentiable
+
+_INTERPOLATIONS = "nearest", "bilinear", "bilinear_half_pixel"
 
 
 @differentiable
@@ -35,94 +41,71 @@ def resize(x: Array, *, factors: Sequence[int], interpolation: str = "nearest") 
     """
     if len(factors) != x.ndim - 2 or any(factor < 1 for factor in factors):
         raise ValueError(f"resize: expected {x.ndim - 2} factors of at least 1 for shape {x.shape}, got {tuple(factors)}")
-    if interpolation not in _RULES:
+    if interpolation not in _INTERPOLATIONS:
         raise ValueError(f'resize: interpolation should be one of "nearest" or "bilinear". Received: {interpolation!r}')
-    axes = [_Upsampling(axis, n, factor) for axis, (n, factor) in enumerate(zip(x.shape[1:-1], factors), 1) if factor > 1]
-    forward, back = _RULES[interpolation]
-    # Columns before rows, as in TensorFlow.
-    for axis in reversed(axes):
-        x = forward(axis, x)
+    if all(factor == 1 for factor in factors):
+        return x, lambda dy, need: (dy,)
+    before, dtype = x.shape, x.dtype
+    steps = _steps(before, factors, interpolation)
+    x = x if is_of_kernels(x) else x.astype(np.float64)
+    for step in steps:
+        x = step.forward(x)
+    after = (before[0], *(n * factor for n, factor in zip(before[1:-1], factors)), before[-1])
 
     def backward(dy: Array, need: tuple[bool, ...]) -> Gradients:
-        for axis in axes:
-            dy = back(axis, dy)
-        return (dy,)
+        for step in reversed(steps):
+            dy = step.backward(dy)
+        return (dy.reshape(before),)
 
-    return x, backward
+    return x.reshape(after).astype(dtype, copy=False), backward
 
 
-class _Upsampling(NamedTuple):
-    """The upsampling of one axis with `size` places by `factor`."""
+# For each place of the result a place of x, and the weight of the next one.
+_Places = tuple[Array, Array]
+_ONE: _Places = np.zeros(1, np.int64), np.zeros(1)
 
-    axis: int
-    size: int
-    factor: int
 
-    def nearest(self, x: Array) -> Array:
-        return np.repeat(x, self.factor, self.axis)
+@functools.lru_cache(64)
+def _places(size: int, factor: int, interpolation: str) -> _Places:
+    at = np.arange(size * factor)
+    if interpolation == "nearest":
+        return at // factor, np.zeros(len(at))
+    # Beyond the ends the last values count.
+    between = at / factor if interpolation == "bilinear" else (at + 0.5) / factor - 0.5
+    between = between.clip(0, max(size - 1, 0))
+    low = np.floor(between).astype(np.int64)
+    return low, between - low
 
-    def nearest_backward(self, dy: Array) -> Array:
-        total: Array = self._folded(dy).sum(axis=self.axis + 1)
-        return total
 
-    def bilinear(self, x: Array) -> Array:
-        at = np.arange(self.size)
-        low = np.expand_dims(x, self.axis + 1)
-        high = np.expand_dims(x.take(np.minimum(at + 1, self.size - 1), self.axis), self.axis + 1)
-        y: Array = low + (high - low) * self._weights(x)
-        return y.reshape(*x.shape[: self.axis], self.size * self.factor, *x.shape[self.axis + 1 :])
+class _Step(NamedTuple):
+    """A call of the kernels for two of the axes."""
 
-    def bilinear_backward(self, dy: Array) -> Array:
-        weights, folded = self._weights(dy), self._folded(dy)
-        to_high = (folded * weights).sum(axis=self.axis + 1)
-        dx: Array = folded.sum(axis=self.axis + 1) - to_high
-        # Views with the axis first. After the last place, both values are the last place's.
-        into, given = np.moveaxis(dx, self.axis, 0), np.moveaxis(to_high, self.axis, 0)
-        into[1:] += given[:-1]
-        into[-1:] += given[-1:]
+    shape: tuple[int, int, int, int]  # of x, as images
+    rows: _Places
+    columns: _Places
+
+    def forward(self, x: Array) -> Array:
+        y = empty_like(x, self._after())
+        _kernels.resize_forward(contiguous(x).reshape(self.shape), *self.rows, *self.columns, y)
+        return y
+
+    def backward(self, dy: Array) -> Array:
+        dx = empty_like(dy, self.shape)
+        _kernels.resize_backward(contiguous(dy).reshape(self._after()), *self.rows, *self.columns, dx)
         return dx
 
-    def half_pixel(self, x: Array) -> Array:
-        # Each place between its neighbours; beyond the ends the last values count.
-        at = np.arange(-1, self.size + 1).clip(0, self.size - 1)
-        around = np.moveaxis(x.take(at, self.axis), self.axis, 0)
-        y = np.empty((self.size, self.factor, *around.shape[1:]), x.dtype)
-        for place, (first, weight) in enumerate(self._half_pixel_places()):
-            low, high = around[first : first + self.size], around[first + 1 : first + 1 + self.size]
-            y[:, place] = low + (high - low) * x.dtype.type(weight)
-        return np.ascontiguousarray(np.moveaxis(y.reshape(-1, *around.shape[1:]), 0, self.axis))
-
-    def half_pixel_backward(self, dy: Array) -> Array:
-        folded = np.moveaxis(dy, self.axis, 0)
-        folded = folded.reshape(self.size, self.factor, *folded.shape[1:])
-        around = np.zeros((self.size + 2, *folded.shape[2:]), dy.dtype)
-        for place, (first, weight) in enumerate(self._half_pixel_places()):
-            to_high = folded[:, place] * dy.dtype.type(weight)
-            around[first : first + self.size] += folded[:, place] - to_high
-            around[first + 1 : first + 1 + self.size] += to_high
-        dx = around[1:-1]
-        dx[0] += around[0]
-        dx[-1] += around[-1]
-        return np.ascontiguousarray(np.moveaxis(dx, 0, self.axis))
-
-    def _half_pixel_places(self) -> list[tuple[int, float]]:
-        """For each of the `factor` places of one: which pair of neighbours (before and it: 0; it and after: 1), and the second's
-        weight."""
-        places = [(place + 0.5) / self.factor - 0.5 for place in range(self.factor)]
-        return [(0, 1 + at) if at < 0 else (1, at) for at in places]
-
-    def _weights(self, x: Array) -> Array:
-        """The weights of the next place in the `factor` places made of one place, along axis + 1 of an array with one more axis."""
-        weights = (np.arange(self.factor) / self.factor).astype(x.dtype)
-        return weights.reshape(-1, *[1] * (x.ndim - self.axis - 1))
-
-    def _folded(self, dy: Array) -> Array:
-        """dy with its axis split into two: `size` and `factor`."""
-        return dy.reshape(*dy.shape[: self.axis], self.size, self.factor, *dy.shape[self.axis + 1 :])
+    def _after(self) -> tuple[int, int, int, int]:
+        return self.shape[0], len(self.rows[0]), len(self.columns[0]), self.shape[3]
 
 
-_RULES = {
-    "nearest": (_Upsampling.nearest, _Upsampling.nearest_backward),
-    "bilinear": (_Upsampling.bilinear, _Upsampling.bilinear_backward),
-    "bilinear_half_pixel": (_Upsampling.half_pixel, _Upsampling.half_pixel_backward),
-}
+def _steps(shape: Sequence[int], factors: Sequence[int], interpolation: str) -> list[_Step]:
+    """Two axes at a time, from the last ones on: columns before rows, as in TensorFlow."""
+    sizes, steps = list(shape[:-1]), []
+    inner = shape[-1]  # elements of a place of the last axis of `sizes`
+    for i in range(len(factors), 0, -2):
+        columns = _places(sizes.pop(), factors[i - 1], interpolation)
+        height, rows = (sizes[-1], _places(sizes.pop(), factors[i - 2], interpolation)) if i > 1 else (1, _ONE)
+        width = len(columns[0]) // factors[i - 1]
+        steps.append(_Step((count(sizes), height, width, inner), rows, columns))
+        inner *= len(rows[0]) * len(columns[0])
+    return steps

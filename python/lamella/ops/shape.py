@@ -9,6 +9,7 @@ import numpy as np
 
 from lamella.core.types import Array
 from lamella.ops.arrays import axis_of, concatenated, contiguous, reshaped
+from lamella.ops.broadcast import large_sum
 from lamella.ops.tape import Backward, Gradients, differentiable
 
 
@@ -81,12 +82,17 @@ def pad(x: Array, *, widths: Sequence[tuple[int, int]]) -> tuple[Array, Backward
     return y, lambda dy, need: (dy[inner],)
 
 
+def _sum(x: Array, axes: Sequence[int]) -> Array:
+    total = large_sum(x, axes)
+    return np.asarray(x.sum(axis=tuple(axes))) if total is None else total
+
+
 @differentiable
 def repeat(x: Array, *, count: int, axis: int) -> tuple[Array, Backward]:
     """x with each element repeated `count` times along `axis`."""
     axis = axis_of(axis, x.ndim)
     shape = (*x.shape[: axis + 1], count, *x.shape[axis + 1 :])
-    return np.repeat(x, count, axis), lambda dy, need: (dy.reshape(shape).sum(axis=axis + 1),)
+    return np.repeat(x, count, axis), lambda dy, need: (_sum(dy.reshape(shape), (axis + 1,)),)
 
 
 @differentiable
@@ -99,7 +105,7 @@ def tile(x: Array, *, counts: Sequence[int]) -> tuple[Array, Backward]:
     if len(counts) != x.ndim:
         raise ValueError(f"tile: expected {x.ndim} counts for shape {x.shape}, got {tuple(counts)}")
     folded = tuple(n for pair in zip(counts, x.shape) for n in pair)
-    return np.tile(x, counts), lambda dy, need: (dy.reshape(folded).sum(axis=tuple(range(0, 2 * x.ndim, 2))),)
+    return np.tile(x, counts), lambda dy, need: (_sum(dy.reshape(folded), range(0, 2 * x.ndim, 2)),)
 
 
 @differentiable

@@ -1,0 +1,124 @@
+// The largest or smallest elements along an axis. x, dx [N, S, C]; y, dy [N, C].
+#pragma once
+#include "kernels/rows.h"
+
+namespace lamella {
+namespace {
+
+// Columns that are compared in all rows before the next ones. Their extrema stay in L1.
+constexpr Int kComparedColumns = 1024;
+
+template <class X, class Y>
+LAMELLA_INLINE bool reduction_fits(const X& x, const Y& y) {
+    return x.rank == 3 && y.rank == 2 && x.shape[0] == y.shape[0] && x.shape[2] == y.shape[1] && x.shape[1] > 0;
+}
+
+// Calls f(n, c, width) for each block of at most kComparedColumns columns.
+template <class X, class F>
+LAMELLA_INLINE void for_column_blocks(const X& x, const F& f) {
+    const Int columns = x.shape[2], width = smaller(columns, kComparedColumns), blocks = ceil_divide(columns, width);
+    for_rows({x.shape[0] * blocks, x.shape[1] * width}, [&](Int i) {
+        const Int c = i % blocks * width;
+        f(i / blocks, c, smaller(width, columns - c));
+    });
+}
+
+// The larger ones; NaN if one is NaN, and the old ones of equal ones.
+template <class T>
+LAMELLA_INLINE Vec<T> larger_of(Vec<T> old, Vec<T> value) {
+    return ((old >= value) | (old != old)) ? old : value;
+}
+
+// The largest element of a row, where the signs of flip are changed: four vectors at a time hide the latency of comparisons.
+template <class T>
+LAMELLA_INLINE T largest_of_row(const T* x, Int n, Bits<T> flip) {
+    const auto at = [=](Int i, Int part) { return as_vec<T>(as_bits<T>(load(x + i, part)) ^ flip); };
+    Vec<T> best[4];
+    for (auto& b : best) b = broadcast<T>(T(-__builtin_inf()));
+    Int i = 0;
+    for (; i + 4 * kLanes<T> <= n; i += 4 * kLanes<T>) {
+#pragma GCC unroll 4
+        for (int k = 0; k < 4; ++k) best[k] = larger_of<T>(best[k], at(i + k * kLanes<T>, 0));
+    }
+    for (; i + kLanes<T> <= n; i += kLanes<T>) best[0] = larger_of<T>(best[0], at(i, 0));
+    if (i < n) best[1] = larger_of<T>(best[1], first_lanes<T>(at(i, n - i), n - i, best[1]));
+    const Vec<T> all = larger_of<T>(larger_of<T>(best[0], best[1]), larger_of<T>(best[2], best[3]));
+    return reduce<T>(all, [](Vec<T> a, Vec<T> b) { return larger_of<T>(a, b); });
+}
+
+template <class T>
+Status extremum_forward(In<T> x, Int smallest, Out<T> y) {
+    if (y.size == 0) return nullptr;
+    LAMELLA_REQUIRE(reduction_fits(x, y));
+    const Int places = x.shape[1], columns = x.shape[2];
+    // The smallest element is the negative of the largest negative.
+    const Bits<T> flip = Bits<T>{} + (smallest != 0 ? kSignBit<T> : 0);
+    const auto flipped = [=](Vec<T> v) { return as_vec<T>(as_bits<T>(v) ^ flip); };
+    if (columns == 1) {
+        for_rows({x.shape[0], places}, [&](Int n) {
+            const T largest = largest_of_row(x.data + n * places, places, flip);
+            y.data[n] = smallest != 0 ? -largest : largest;
+        });
+        return nullptr;
+    }
+    for_column_blocks(x, [&](Int n, Int first, Int width) {
+        const T* from = x.data + n * places * columns + first;
+        T* const best = y.data + n * columns + first;
+        copy(from, best, width);
+        for (Int s = 1; s < places; ++s) {
+            from += columns;
+            for_vectors<T>(0, width, [=](Int c, Int part) {
+                const Vec<T> old = flipped(load(best + c, part)), value = flipped(load(from + c, part));
+                store(best + c, flipped(larger_of<T>(old, value)), part);
+            });
+        }
+    });
+    return nullptr;
+}
+
+template <class T>
+Status extremum_backward(In<T> x, In<T> y, In<T> dy, Out<T> dx) {
+    LAMELLA_REQUIRE(same_shape(x, dx) && same_shape(y, dy));
+    if (dx.size == 0) return nullptr;
+    LAMELLA_REQUIRE(reduction_fits(x, y));
+    const Int places = x.shape[1], columns = x.shape[2];
+    if (columns == 1) {
+        for_rows({x.shape[0], places}, [&](Int n) {
+            const T* const from = x.data + n * places;
+            T* const to = dx.data + n * places;
+            const Vec<T> best = broadcast<T>(y.data[n]);
+            const T equal = sum_long<T>(
+                places, [=](Int i, Int part) { return load(from + i, part) == best ? broadcast<T>(T(1)) : Vec<T>{}; });
+            const Vec<T> share = broadcast<T>(dy.data[n] / equal);
+            for_vectors<T>(0, places,
+                           [=](Int i, Int part) { store(to + i, load(from + i, part) == best ? share : Vec<T>{}, part); });
+        });
+        return nullptr;
+    }
+    for_column_blocks(x, [&](Int n, Int first, Int width) {
+        const T *const from = x.data + n * places * columns + first, *const best = y.data + n * columns + first,
+                       *const d = dy.data + n * columns + first;
+        T* const to = dx.data + n * places * columns + first;
+        T shares[kComparedColumns];  // first the number of equal ones
+        clear(shares, width);
+        for (Int s = 0; s < places; ++s) {
+            for_vectors<T>(0, width, [=, &shares](Int c, Int part) {
+                const Vec<T> one = load(from + s * columns + c, part) == load(best + c, part) ? broadcast<T>(T(1)) : Vec<T>{};
+                store(shares + c, load(shares + c, part) + one, part);
+            });
+        }
+        for_vectors<T>(0, width,
+                       [=, &shares](Int c, Int part) { store(shares + c, load(d + c, part) / load(shares + c, part), part); });
+        for (Int s = 0; s < places; ++s) {
+            for_vectors<T>(0, width, [=, &shares](Int c, Int part) {
+                const Int at = s * columns + c;
+                const auto wins = load(from + at, part) == load(best + c, part);
+                store(to + at, wins ? load(shares + c, part) : Vec<T>{}, part);
+            });
+        }
+    });
+    return nullptr;
+}
+
+}  // namespace
+}  // namespace lamella
