@@ -136,15 +136,19 @@ class Weighted:
                 waiting += [(inner, frozen or not layer.trainable) for inner in reversed(inside)]
         return list(found.values())
 
+    def _listed(self) -> tuple[list[Variable], list[Variable]]:
+        """Those of its own weights that it lists: the trainable ones, and the others."""
+        return self._trainable_weights, self._non_trainable_weights
+
     @property
     def trainable_weights(self) -> list[Variable]:
         """The weights that training changes: none if `trainable` is False. Those of layers inside follow its own."""
         if not self.trainable:
             return []
-        weights = list(self._trainable_weights)
+        weights = list(self._listed()[0])
         for layer, frozen in self.family()[1:]:
             if layer.trainable and not frozen:
-                weights += layer.trainable_weights if layer._lists_itself() else layer._trainable_weights
+                weights += layer.trainable_weights if layer._lists_itself() else layer._listed()[0]
         return unique(weights)
 
     @trainable_weights.setter
@@ -174,10 +178,9 @@ class Weighted:
         if self._lists_itself():
             own = self.trainable_weights  # the class lists them itself
             return own, [w for w in self.weights if all(w is not other for other in own)]
-        trained, others = list(self._trainable_weights), list(self._non_trainable_weights)
+        trained, others = map(list, self._listed())
         for layer, _ in self.family()[1:]:
-            lists = layer._trainable_weights, layer._non_trainable_weights
-            more, rest = layer.weights_by_kind() if layer._lists_itself() else lists
+            more, rest = layer.weights_by_kind() if layer._lists_itself() else layer._listed()
             trained += more
             others += rest
         trained = unique(trained)

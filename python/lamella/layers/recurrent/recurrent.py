@@ -44,6 +44,9 @@ class Recurrent(RNN):
     Source: Keras 2.2.5 keras/legacy/layers.py.
     """
 
+    def _listed(self) -> tuple[list[Variable], list[Variable]]:
+        return self._trainable_weights, self._non_trainable_weights  # it has no cell
+
     def __init__(
         self,
         return_sequences: bool = False,

@@ -87,6 +87,10 @@ class RNN(StatesInCall):
         self.input_spec = InputSpec(ndim=3)
         self._states: list[Variable] | None = None
 
+    def _listed(self) -> tuple[list[Variable], list[Variable]]:
+        # As in Keras 2.2.5: a weight that a subclass adds to the layer instead of the cell is neither trained nor saved.
+        return [], []
+
     # The call --------------------------------------------------------------------------------------------
 
     def takes_constants(self) -> bool:
