@@ -73,6 +73,18 @@ def dense(data: Any, who: str) -> Any:
     return data
 
 
+def from_text(data: Array) -> Array:
+    """The numbers of an array of text, as a CSV file is read with dtype=str. Other data, also other text, is returned unchanged."""
+    if data.dtype.kind not in "OUS":
+        return data
+    if data.dtype.kind == "O" and not all(isinstance(cell, (str, bytes)) or is_number(cell) for cell in data.ravel().tolist()):
+        return data
+    try:
+        return data.astype(np.float64)
+    except (ValueError, TypeError):
+        return data
+
+
 def _frame_values(frame: Any, who: str) -> Array:
     """The values of a data frame or series, as numbers.
 
@@ -91,7 +103,7 @@ def _frame_values(frame: Any, who: str) -> Array:
 
 
 def _column_values(column: Any, who: str) -> Array:
-    values = np.asarray(column.values)
+    values = from_text(np.asarray(column.values))
     if values.dtype.kind in "biuf":
         return values
     if hasattr(column, "cat"):
@@ -134,7 +146,7 @@ def _column(data: Any, who: str, prefix: str) -> Array | Rows:
     if is_deferred(data):
         rows = data if isinstance(data, Rows) else Rows(data, prefix)
         return rows.reshaped((1,)) if rows.ndim == 1 else rows
-    array = data if isinstance(data, np.ndarray) else _array(data, prefix)
+    array = from_text(data if isinstance(data, np.ndarray) else _array(data, prefix))
     if array.dtype.kind == "O":  # each cell may be an array, so the shape says nothing
         array = as_array(array, np.float64, who)
     if array.ndim == 0:

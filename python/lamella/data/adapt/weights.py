@@ -11,7 +11,7 @@ import numpy as np
 from lamella.core.checks import as_array
 from lamella.core.config import floatx
 from lamella.core.types import Array
-from lamella.data.adapt.arrays import dense
+from lamella.data.adapt.arrays import dense, from_text
 from lamella.data.rows import Readable, Rows, is_deferred, pieces
 
 
@@ -172,7 +172,9 @@ def _of_mode(given: Any, mode: str | None) -> Readable:
     if is_deferred(given):
         weights = Rows(given, "sample_weight", lambda array, _: _finite(as_array(array, floatx(), "sample_weight")))
     else:
-        weights = as_array(dense(given, "sample_weight"), floatx(), "sample_weight")
+        numbers = dense(given, "sample_weight")
+        numbers = from_text(numbers) if isinstance(numbers, np.ndarray) else numbers
+        weights = as_array(numbers, floatx(), "sample_weight")
     if mode is None and weights.ndim == 2 and weights.shape[1] == 1:
         weights = weights.reshaped(()) if isinstance(weights, Rows) else weights[:, 0]
     if mode is None and weights.ndim != 1:
