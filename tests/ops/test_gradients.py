@@ -62,6 +62,7 @@ CASES = {op: [((a(3, 4),), {})] for op in ops.__all__} | {
     ],
     "batch_norm_inference": [],  # below
     "batch_norm_relu_inference": [],
+    "batch_norm_with_statistics": [],
     "binary_crossentropy": [
         ((a(3, 4, low=0.1, high=0.9), a(3, 4, seed=1, low=0, high=1)), {}),
         ((a(3, 4), a(3, 4, seed=1, low=0, high=1)), {"from_logits": True}),
@@ -246,6 +247,30 @@ def test_gradient_of_batch_norm_with_given_statistics():
             lambda x, g, b: ops.batch_norm_relu_inference(x, g, b, mean, variance, epsilon=1e-3, max_value=top),
             *(a(2, 3, 5), a(5, seed=1), a(5, seed=2)),
         )
+
+
+def test_gradients_of_given_statistics():
+    arrays = a(2, 3, 5), a(5, seed=1), a(5, seed=2), a(5, seed=3), a(5, seed=4, low=0.5)
+    check(lambda *xs: ops.batch_norm_inference(*xs, epsilon=1e-3), *arrays)
+    check(lambda x, m, v: ops.batch_norm_inference(x, None, None, m, v, epsilon=1e-3), arrays[0], *arrays[3:])
+    check(lambda v: ops.batch_norm_inference(*arrays[:4], v, epsilon=1e-3), arrays[4])
+
+
+@pytest.mark.parametrize("result", [0, 1, 2])
+def test_gradient_of_each_result_of_batch_norm_with_statistics(result):
+    arrays = a(4, 3, 5), a(5, seed=1), a(5, seed=2)
+    check(lambda x: ops.batch_norm_with_statistics(x, *arrays[1:], epsilon=1e-3)[result], arrays[0])
+    check(lambda x: ops.batch_norm_with_statistics(x, None, None, epsilon=1e-3)[result], arrays[0])
+    if result == 0:
+        check(lambda *xs: ops.batch_norm_with_statistics(*xs, epsilon=1e-3)[0], *arrays)
+
+
+def test_gradients_of_results_of_batch_norm_together():
+    def all_results(x):
+        y, mean, variance = ops.batch_norm_with_statistics(x, None, None, epsilon=1e-3)
+        return ops.add(y, mean, variance)
+
+    check(all_results, a(4, 3, 5))
 
 
 RECURRENT = {"lstm": (4, 2), "gru": (3, 1), "simple_rnn": (1, 1)}  # gates, states

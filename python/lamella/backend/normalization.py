@@ -12,7 +12,8 @@ from lamella.core.types import Value
 from lamella.graph.checked import checked
 from lamella.graph.connect import in_graphs
 from lamella.graph.trial import Specs
-from lamella.ops.arrays import axis_of
+from lamella.ops.arrays import axis_of, is_of_kernels
+from lamella.ops.tape import array_of
 
 __all__ = ["batch_normalization", "normalize_batch_in_training"]
 
@@ -40,10 +41,20 @@ def batch_normalization(
     """
     ndim = len(x.shape)
     axis = axis_of(axis, ndim)
+    if axis == ndim - 1 and ndim > 1 and all(_is_of_channels(v, x) for v in (mean, var, beta, gamma)):
+        return ops.batch_norm_inference(x, gamma, beta, mean, var, epsilon=epsilon)
     mean, var, beta, gamma = (_along(v, axis, ndim, x) for v in (mean, var, beta, gamma))
     y = ops.divide(ops.subtract(x, mean), ops.sqrt(ops.add(var, epsilon)))
     y = y if gamma is None else ops.multiply(y, gamma)
     return y if beta is None else ops.add(y, beta)
+
+
+def _is_of_channels(v: Value | None, x: Value) -> bool:
+    """Whether v is None, or [C] of the dtype of x [..., C], which kernels read."""
+    if v is None:
+        return True
+    given, images = array_of(v), array_of(x)
+    return given.shape == images.shape[-1:] and given.dtype == images.dtype and is_of_kernels(images)
 
 
 def _along(v: Value | None, axis: int, ndim: int, x: Value) -> Value | None:
@@ -64,6 +75,8 @@ def _specs(specs: Specs, arguments: Mapping[str, Any]) -> Specs:
 
 def _normalized(x: Value, gamma: Value | None, beta: Value | None, reduction_axes: Sequence[int], epsilon: float = 1e-3) -> Any:
     axes = sorted({axis_of(axis, len(x.shape)) for axis in reduction_axes})
+    if axes and axes == list(range(len(x.shape) - 1)) and all(_is_of_channels(v, x) for v in (gamma, beta)):
+        return list(ops.batch_norm_with_statistics(x, gamma, beta, epsilon=epsilon))
     means, variances = mean_of(x, axes, True), var_of(x, axes, True)
     kept = [d for i, d in enumerate(x.shape) if i not in axes]
     wide = [1 if i in axes else d for i, d in enumerate(x.shape)]

@@ -193,8 +193,12 @@ def one_hot(indices: Value, num_classes: int) -> NDArray[Any]:
     """
     if num_classes < 0:
         raise ValueError(f"K.one_hot: expected at least 0 classes, got {num_classes}")
-    classes = np.arange(num_classes)
-    return np.asarray(array_of(indices)[..., None] == classes).astype(floatx())
+    given = array_of(indices)
+    y = np.zeros((given.size, num_classes), floatx())
+    flat = given.reshape(-1)
+    rows = np.flatnonzero((flat >= 0) & (flat < num_classes) & (flat == np.floor(flat)))
+    y[rows, flat[rows].astype(np.int64)] = 1
+    return y.reshape(*given.shape, num_classes)
 
 
 @in_graphs

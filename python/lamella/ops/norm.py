@@ -8,7 +8,8 @@ from lamella import _kernels
 from lamella.core import shapes
 from lamella.core.types import Array
 from lamella.ops.arrays import contiguous, empty_like, in_place_of, or_absent, reshaped
-from lamella.ops.tape import Backward, Gradients, differentiable
+from lamella.ops.broadcast import elementwise
+from lamella.ops.tape import Backward, BackwardOfSeveral, Gradients, differentiable
 
 
 def _rows(x: Array, who: str) -> Array:
@@ -72,6 +73,43 @@ def batch_norm_relu(
     """
     top = np.inf if max_value is None else max_value
     return _normalize(x, gamma, beta, epsilon, statistics, "batch_norm_relu", top)
+
+
+@differentiable
+def batch_norm_with_statistics(
+    x: Array, gamma: Array | None, beta: Array | None, *, epsilon: float
+) -> tuple[tuple[Array, ...], BackwardOfSeveral]:
+    """`batch_norm` of x with its mean and biased variance, which have gradients, too.
+
+    Args:
+        x: float [..., C].
+        gamma: [C]; None is 1.
+        beta: [C]; None is 0.
+        epsilon: Added to the variance.
+
+    Returns:
+        (y [..., C], mean [C], variance [C]).
+
+    Raises:
+        ValueError: x has less than two axes.
+    """
+    statistics: dict[str, Array] = {}
+    y, to_x = _normalize(x, gamma, beta, epsilon, statistics, "batch_norm_with_statistics")
+    mean, variance = statistics["mean"], statistics["variance"]
+
+    def backward(dys: Gradients, need: tuple[bool, ...]) -> Gradients:
+        dy, dmean, dvariance = dys
+        found = (None, None, None) if dy is None else to_x(dy, need)
+        dx, dgamma, dbeta = (d if isinstance(d, np.ndarray) else None for d in found)
+        one = x.dtype.type(max(x.size // max(mean.size, 1), 1))
+        if dmean is not None:
+            dx = np.broadcast_to(dmean / one, x.shape) if dx is None else elementwise(np.add, dx, dmean / one)
+        if dvariance is not None:
+            along = elementwise(np.multiply, elementwise(np.subtract, contiguous(x), mean), dvariance * (2 / one))
+            dx = along if dx is None else elementwise(np.add, dx, along)
+        return dx, dgamma, dbeta
+
+    return (y, mean, variance), backward
 
 
 def _normalize(
@@ -192,16 +230,20 @@ def _normalize_by(
         if top is not None:
             slope, given = empty_like(rows), slope
             _kernels.relu_backward(y, given, 0.0, top, 0.0, slope)
-        dx = dgamma = dbeta = None
+        dx = dgamma = dbeta = dmean = dvariance = None
         if need[0]:
             dx = empty_like(rows)  # y is linear in x, with slope gamma / sqrt(variance + epsilon)
             _kernels.batch_norm_inference(slope, scale, or_absent(None, x.dtype), np.zeros_like(mean), variance, epsilon, dx)
-        if need[1]:
+        if any(need[1:]):
+            dgamma, dbeta = empty_like(mean), empty_like(mean)
+            # The kernel's dx, which is not used, is that of a mean and a variance which depend on x.
+            _kernels.batch_norm_backward(rows, slope, scale, mean, variance, epsilon, empty_like(rows), dgamma, dbeta)
+        if any(need[3:]):
+            assert dgamma is not None and dbeta is not None
             inverse = (1 / np.sqrt(variance + rows.dtype.type(epsilon))).astype(rows.dtype, copy=False)
-            dgamma = (slope * (rows - mean)).sum(axis=0) * inverse
-        if need[2]:
-            dbeta = empty_like(mean)
-            _kernels.sum_columns(slope, dbeta)
-        return None if dx is None else dx.reshape(before), dgamma, dbeta, None, None
+            factor = inverse if gamma is None else inverse * scale
+            dmean, dvariance = -factor * dbeta, dgamma * factor * inverse * rows.dtype.type(-0.5)
+        found = dgamma, dbeta, dmean, dvariance
+        return None if dx is None else dx.reshape(before), *(d if n else None for d, n in zip(found, need[1:]))
 
     return y.reshape(before), backward

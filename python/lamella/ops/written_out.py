@@ -179,6 +179,16 @@ def prelu(x: Value, alpha: Value) -> Value:
     return math.subtract(activations.relu(x), math.multiply(alpha, below))
 
 
+def batch_norm_with_statistics(x: Value, gamma: Value | None, beta: Value | None, *, epsilon: float) -> tuple[Value, ...]:
+    axes = tuple(range(x.ndim - 1))
+    mean = reduce.mean(x, axis=axes)
+    centered = math.subtract(x, mean)
+    variance = reduce.mean(math.square(centered), axis=axes)
+    y = math.divide(centered, math.sqrt(math.add(variance, constant_like(epsilon, variance))))
+    y = y if gamma is None else math.multiply(y, gamma)
+    return (y if beta is None else math.add(y, beta)), mean, variance
+
+
 # Pooling ----------------------------------------------------------------------------------------------
 
 

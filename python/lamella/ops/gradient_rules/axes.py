@@ -56,12 +56,16 @@ def _batch_norm_inference(call: Call, dy: Value) -> list[Value | None]:
     x, gamma, _, mean, variance = call.inputs
     axes = tuple(range(x.ndim - 1))
     inverse = _inverse_root(variance, call.config["epsilon"])
+    factor = inverse if gamma is None else math.multiply(inverse, gamma)
+    dgamma = reduce.sum(math.multiply(dy, math.multiply(math.subtract(x, mean), inverse)), axis=axes)
+    dbeta = reduce.sum(dy, axis=axes)
+    of_variance = math.multiply(math.multiply(factor, inverse), dgamma)
     return [
-        math.multiply(dy, inverse if gamma is None else math.multiply(inverse, gamma)),
-        reduce.sum(math.multiply(dy, math.multiply(math.subtract(x, mean), inverse)), axis=axes),
-        reduce.sum(dy, axis=axes),
-        None,
-        None,
+        math.multiply(dy, factor),
+        dgamma,
+        dbeta,
+        math.negative(math.multiply(factor, dbeta)),
+        math.multiply(of_variance, constant_like(-0.5, of_variance)),
     ]
 
 

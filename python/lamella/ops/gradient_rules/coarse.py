@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from lamella.core.types import Value
-from lamella.ops import conv_pool, crossentropy, gates, pooling, recurrent, row_losses, written_out
+from lamella.ops import conv_pool, crossentropy, gates, norm, pooling, recurrent, row_losses, written_out
 from lamella.ops.gradient_rules.walk import RULES, Call, Rule, backpropagate, collect, key_of
 from lamella.ops.prelu import prelu
 from lamella.ops.tape import Tensor, recording
@@ -35,7 +35,7 @@ def _recompute_with(compute: Callable[..., Any]) -> Rule:
 
 # The functions of written_out have the names of these ops, without the underscore.
 _COARSE = (
-    conv_pool.conv_max_pool, gates.gated_dense, pooling.global_max_pool, pooling.max_pool, prelu,
+    conv_pool.conv_max_pool, gates.gated_dense, norm.batch_norm_with_statistics, pooling.global_max_pool, pooling.max_pool, prelu,
     recurrent.gru, recurrent.lstm, recurrent.lstm_step, recurrent.simple_rnn,
     crossentropy._binary_crossentropy, crossentropy._categorical_crossentropy, crossentropy._sigmoid_crossentropy,
     crossentropy._softmax_crossentropy, crossentropy._sparse_categorical_crossentropy,
