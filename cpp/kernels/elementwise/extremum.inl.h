@@ -8,6 +8,9 @@ namespace {
 // Columns that are compared in all rows before the next ones. Their extrema stay in L1.
 constexpr Int kComparedColumns = 1024;
 
+// Wider rows are faster in the order of memory (256 columns by 1.3 to 1.5 times; EPYC of Zen 4, AVX-512).
+constexpr Int kHeldColumns = 64;
+
 template <class X, class Y>
 LAMELLA_INLINE bool reduction_fits(const X& x, const Y& y) {
     return x.rank == 3 && y.rank == 2 && x.shape[0] == y.shape[0] && x.shape[2] == y.shape[1] && x.shape[1] > 0;
@@ -26,7 +29,7 @@ LAMELLA_INLINE void for_column_blocks(const X& x, const F& f) {
 // The larger ones; NaN if one is NaN, and the old ones of equal ones.
 template <class T>
 LAMELLA_INLINE Vec<T> larger_of(Vec<T> old, Vec<T> value) {
-    return ((old >= value) | (old != old)) ? old : value;
+    return value != value ? value : max<T>(value, old);
 }
 
 // The largest element of a row, where the signs of flip are changed: four vectors at a time hide the latency of comparisons.
@@ -64,10 +67,27 @@ Status extremum_forward(In<T> x, Int smallest, Out<T> y) {
     for_column_blocks(x, [&](Int n, Int first, Int width) {
         const T* from = x.data + n * places * columns + first;
         T* const best = y.data + n * columns + first;
-        copy(from, best, width);
+        Int held = 0;
+        // Vectors of all rows are compared in registers: where rows are short, each result would wait for a store.
+        const auto hold = [=, &held](auto vectors) {
+            constexpr int kVectors = decltype(vectors)::value;
+            for (; held + kVectors * kLanes<T> <= width; held += kVectors * kLanes<T>) {
+                Vec<T> largest[kVectors];
+                for (int k = 0; k < kVectors; ++k) largest[k] = flipped(load(from + held + k * kLanes<T>));
+                for (Int s = 1; s < places; ++s) {
+                    for (int k = 0; k < kVectors; ++k) {
+                        const Vec<T> value = flipped(load(from + s * columns + held + k * kLanes<T>));
+                        largest[k] = larger_of<T>(largest[k], value);
+                    }
+                }
+                for (int k = 0; k < kVectors; ++k) store(best + held + k * kLanes<T>, flipped(largest[k]));
+            }
+        };
+        if (columns <= kHeldColumns) hold(Number<4>{}), hold(Number<2>{});
+        copy(from + held, best + held, width - held);
         for (Int s = 1; s < places; ++s) {
             from += columns;
-            for_vectors<T>(0, width, [=](Int c, Int part) {
+            for_vectors<T>(held, width, [=](Int c, Int part) {
                 const Vec<T> old = flipped(load(best + c, part)), value = flipped(load(from + c, part));
                 store(best + c, flipped(larger_of<T>(old, value)), part);
             });
