@@ -15,6 +15,15 @@ from lamella.ops.tape import Tape
 
 # A batch of 32 maps of 28x28x64.
 SHAPE = (32, 28, 28, 64)
+
+
+def group_normalized(x: Any) -> Any:
+    """Eight groups of channels, as scripts' layers compute them."""
+    groups = K.reshape(x, (-1, *x.shape[1:3], 8, x.shape[3] // 8))
+    mean, variance = (f(groups, axis=[1, 2, 4], keepdims=True) for f in (K.mean, K.var))
+    return K.reshape((groups - mean) / K.sqrt(variance + 1e-3), x.shape)
+
+
 Function = Callable[[Any], Any]
 # gamma and beta.
 _SCALES = np.ones(SHAPE[-1], np.float32), np.zeros(SHAPE[-1], np.float32)
@@ -35,6 +44,7 @@ FUNCTIONS: dict[str, Function] = {
     "cumulative sums": lambda x: K.cumsum(x, axis=1),
     "twice as large, bilinear": lambda x: ops.resize(x, factors=(2, 2), interpolation="bilinear_half_pixel"),
     "batch normalization": lambda x: K.normalize_batch_in_training(x, *_SCALES, [0, 1, 2])[0],
+    "group normalization": lambda x: group_normalized(x),
     "gaussian noise": lambda x: ops.gaussian_noise(x, stddev=0.1, key=(1, 2)),
 }
 

@@ -27,6 +27,7 @@ FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "cumulative sums": lambda x: x.cumsum(1),
     "twice as large, bilinear": lambda x: F.interpolate(x.movedim(-1, 1), scale_factor=2, mode="bilinear").movedim(1, -1),
     "batch normalization": lambda x: F.batch_norm(x.movedim(-1, 1), None, None, training=True, eps=1e-3).movedim(1, -1),
+    "group normalization": lambda x: F.group_norm(x.movedim(-1, 1), 8, eps=1e-3).movedim(1, -1),
     "gaussian noise": lambda x: x + 0.1 * torch.randn_like(x),
 }
 

@@ -22,6 +22,10 @@ SHAPES = [
     ((40, 5, 10, 30), (40, 1, 1, 30)),
     ((40, 5, 10, 30), (5, 10, 1)),
     ((40, 5, 10, 30), (40, 1, 10, 1)),
+    ((10, 5, 20, 8, 6), (10, 1, 1, 8, 1)),
+    ((10, 5, 20, 8, 6), (1, 8, 1)),
+    ((10, 5, 20, 8, 6), (5, 1, 8, 1)),
+    ((10, 5, 6, 8, 20), (1, 5, 1, 8, 1)),
     ((50_000, 1), (1, 2)),
     ((300, 1), (1, 300)),
     ((50_000,), (2, 1)),
@@ -174,3 +178,23 @@ def test_gradients_of_an_array_that_is_read_twice_are_added(kind, dtype):
         np.testing.assert_allclose(dx, wanted, rtol=0, atol=1e-5 if dtype is np.float32 else 1e-13)
         for given, before in zip((dplain, dmoved), kept, strict=True):
             np.testing.assert_array_equal(given, before)
+
+
+@pytest.mark.parametrize("axes", [(0, 2), (1, 3), (1, 2, 4), (0, 2, 4), (0, 1, 3, 4), (0, 4), (2, 3)])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_sums_and_variances_over_axes_that_are_not_neighbours(axes, dtype):
+    x = np.random.default_rng(len(axes)).normal(size=(6, 7, 1 if axes == (2, 3) else 11, 8, 13)).astype(dtype)
+    exact, tolerance = x.astype(float), 1e-5 if dtype == np.float32 else 1e-12
+    for keepdims in (False, True):
+        with Tape() as tape:
+            source = tape.watch(x)
+            total = ops.sum(source, axis=axes, keepdims=keepdims)
+            mean = ops.mean(source, axis=axes, keepdims=True)
+            variance = ops.mean(ops.square(ops.subtract(source, mean)), axis=axes, keepdims=keepdims)
+        np.testing.assert_allclose(total.value, exact.sum(axes, keepdims=keepdims), rtol=tolerance, atol=100 * tolerance)
+        np.testing.assert_allclose(variance.value, exact.var(axes, keepdims=keepdims), rtol=10 * tolerance)
+        dy = np.random.default_rng(9).normal(size=variance.shape).astype(dtype)
+        (dx,) = tape.gradients([(variance, dy)])
+        slope, centred = dy.reshape(mean.shape), exact - exact.mean(axes, keepdims=True)
+        wanted = 2 * centred * slope * total.value.size / x.size
+        np.testing.assert_allclose(dx, wanted, rtol=100 * tolerance, atol=tolerance)

@@ -62,6 +62,10 @@ Status resize_forward(In<T> x, Labels rows, Reals row_weights, Labels columns, R
 // to[c] += weight * from[c]. Not inlined, because it is called in four places.
 template <class T>
 [[gnu::noinline]] void add_scaled(T* to, const T* from, Int count, T weight) {
+    if (count < kLanes<T>) {  // a load of part of a vector would wait for the store before it
+        for (Int c = 0; c < count; ++c) to[c] += from[c] * weight;
+        return;
+    }
     for_vectors<T>(0, count, [=](Int c, Int part) { store(to + c, load(to + c, part) + load(from + c, part) * weight, part); });
 }
 

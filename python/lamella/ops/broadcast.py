@@ -32,17 +32,28 @@ def _is_large(x: Array) -> bool:
 
 def elementwise(function: np.ufunc, a: Array, b: Array) -> Array:
     """function(a, b), one of np.add, np.subtract, np.multiply, np.true_divide, np.maximum and np.minimum, broadcast."""
+    if a.shape == b.shape and a.size >= _LARGE:
+        if suits_kernels(a):
+            b = unrepeated(b)
+        elif suits_kernels(b):
+            a = unrepeated(a)
     swapped = b.size > a.size
     large, other = (b, a) if swapped else (a, b)
     if not _is_large(large) or other.dtype != large.dtype or not suits_kernels(other):
         return np.asarray(function(a, b))
     shapes = _of_three_axes(large.shape, other.shape)
     if shapes is None:
-        return np.asarray(function(a, b))
+        wider = along_last_axes(large.shape, other)
+        return np.asarray(function(a, b)) if wider is None else elementwise(function, *((wider, b) if swapped else (a, wider)))
     shape, own = shapes
     y = empty_like(large, tuple(large.shape))
     _kernels.arithmetic(large.reshape(shape), other.reshape(own), _OPERATIONS[function][swapped], y.reshape(shape))
     return y
+
+
+def unrepeated(x: Array) -> Array:
+    """A view of x with size 1 on the axes along which it is broadcast, as the gradient of a mean is."""
+    return x[tuple(slice(None if stride else 1) for stride in x.strides)] if 0 in x.strides else x
 
 
 def negative(x: Array) -> Array:
@@ -98,27 +109,48 @@ def _of_three_axes(shape: Sequence[int], other: Sequence[int]) -> tuple[list[int
     return None if len(joined) > 3 else ([n for n, _ in joined], [own for _, own in joined])
 
 
+def along_last_axes(shape: Sequence[int], other: Array) -> Array | None:
+    """other, copied along the last axes of `shape` along which it is broadcast; None if it is not, or if this is no small array.
+
+    The kernel then needs one axis less, as for the means [N, 1, 1, G, 1] of groups of channels.
+    """
+    if other.ndim > len(shape):
+        return None
+    lengths = list(other.shape)
+    at = len(lengths) - 1
+    while at >= 0 and lengths[at] == shape[at - len(lengths)]:
+        at -= 1
+    while at >= 0 and lengths[at] == 1:
+        lengths[at] = shape[at - len(lengths)]
+        at -= 1
+    if lengths == list(other.shape) or 4 * count(lengths) > count(shape):
+        return None
+    return contiguous(np.broadcast_to(other, lengths))
+
+
 def large_sum(x: Array, axes: Sequence[int]) -> Array | None:
     """The sum of a large array over axes, without them; None: NumPy computes it. axes: counted from 0, in order."""
     if not _is_large(x) or not 0 < len(axes) < x.ndim or list(axes) != sorted(set(axes)):
         return None
-    for at in reversed(range(len(axes))):
-        if at == 0 or axes[at - 1] != axes[at] - 1:  # the first of some neighbours
-            x = _sum_of_neighbours(x, axes[at], axes[-1] + 1)
-            axes = axes[:at]
-    return x
-
-
-def _sum_of_neighbours(x: Array, begin: int, end: int) -> Array:
-    before, after = x.shape[:begin], x.shape[end:]
-    if count(x.shape[begin:end]) == 1:
-        return x.reshape(*before, *after)
-    y = empty_like(x, (*before, *after))
-    if after:
-        _kernels.sum_columns(x.reshape(count(before), -1, count(after)), y)
-    else:
-        _kernels.sum_rows(x.reshape(y.size, -1), y)
-    return y
+    shape = tuple(n for i, n in enumerate(x.shape) if i not in axes)
+    groups: list[list[int]] = []  # neighbours
+    for axis in axes:
+        if groups and groups[-1][-1] == axis - 1:
+            groups[-1].append(axis)
+        else:
+            groups.append([axis])
+    # The group first that leaves the fewest elements.
+    for group in sorted(groups, key=lambda group: -count(x.shape[group[0] : group[-1] + 1])):
+        before, summed, after = x.shape[: group[0]], x.shape[group[0] : group[-1] + 1], x.shape[group[-1] + 1 :]
+        if count(summed) == 1:
+            continue
+        y = empty_like(x, (*before, *[1] * len(group), *after))
+        if count(after) > 1:
+            _kernels.sum_columns(x.reshape(count(before), -1, count(after)), y.reshape(count(before), -1))
+        else:
+            _kernels.sum_rows(x.reshape(y.size, -1), y.reshape(-1))
+        x = y
+    return x.reshape(shape)
 
 
 def unbroadcast(dy: Array, x: Array) -> Array:

@@ -10,7 +10,7 @@ from lamella import _kernels
 from lamella.core.shapes import count
 from lamella.core.types import Array, Axes
 from lamella.ops.arrays import contiguous, empty_like, extremum_over_places, suits_kernels
-from lamella.ops.broadcast import elementwise, large_sum
+from lamella.ops.broadcast import along_last_axes, elementwise, large_sum
 from lamella.ops.tape import Backward, Gradients, differentiable
 
 
@@ -33,7 +33,8 @@ def _spread(y: Array, shape: tuple[int, ...], axis: Axes, keepdims: bool) -> Arr
         return filled
     if axis is not None and not keepdims:
         y = np.expand_dims(y, axis if isinstance(axis, int) else tuple(axis))
-    return np.broadcast_to(y, shape)
+    wider = along_last_axes(shape, y) if y.ndim > 3 else None  # the next kernel then finds contiguous pieces
+    return np.broadcast_to(y if wider is None else wider, shape)
 
 
 def _counted(axis: Axes, ndim: int) -> list[int]:
