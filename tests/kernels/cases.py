@@ -72,6 +72,7 @@ def calls(dtype):
     yield "extremum_forward", (a(5, 90, 1030), 1, a(5, 1030))
     yield "extremum_backward", (a(5, 90, 1030), a(5, 1030), a(5, 1030), a(5, 90, 1030))
     yield "cumulate", (a(5, 90, 1030), a(5, 90, 1030), 0, 1, a(5, 90, 1030))
+    yield "pad", (a(5, 30, 31, 33), 2, 1, a(5, 34, 35, 33))
     places, weights = rng.integers(0, 29, 61), rng.uniform(size=61)
     yield "resize_forward", (a(5, 30, 30, 70), places, weights, places, weights, a(5, 61, 61, 70))
     yield "resize_backward", (a(5, 61, 61, 70), places, weights, places, weights, a(5, 30, 30, 70))

@@ -130,3 +130,28 @@ def test_parts_that_do_not_fit_are_refused(rows, widths, size):
     with pytest.raises(ValueError, match="rows > 0|parts_fit"):
         _kernels.concatenate([np.ones(w) for w in widths], rows, y)
     assert not y.any()
+
+
+@pytest.mark.parametrize("channels", [*range(1, 35), 130])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_pad(target, dtype, channels):
+    for n, sizes, top, bottom, left, right in [
+        (2, (3, 4), 1, 2, 3, 1), (1, (1, 1), 0, 0, 0, 0), (3, (2, 5), 0, 1, 0, 2), (2, (0, 2), 1, 1, 1, 1), (0, (2, 2), 1, 1, 1, 1),
+        (2, (4, 1), 2, 0, 2, 0), (1, (30, 40), 1, 1, 1, 1),
+    ]:  # fmt: skip
+        x = surrounded(np.random.default_rng(channels).normal(size=(n, *sizes, channels)), dtype, 1)
+        wanted = np.pad(x, ((0, 0), (top, bottom), (left, right), (0, 0)))
+        y = Guarded(wanted.shape, dtype, 3)
+        _kernels.pad(x, top, left, y.array)
+        np.testing.assert_array_equal(y.array, wanted)
+        assert y.intact()
+
+
+def test_pad_refuses_shapes_that_do_not_fit():
+    x, y = np.ones((1, 2, 3, 4)), np.ones((1, 3, 4, 4))
+    for arguments in (
+        (x, 2, 0, y), (x, 0, 2, y), (x, -1, 0, y), (x, 0, -1, y), (x, 2**62, 0, y), (y, 0, 0, x), (x[0].copy(), 0, 0, y),
+        (x, 0, 0, y[..., :3].copy()), (x, 0, 0, np.ones((2, 3, 4, 4))),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match="pad: requires"):
+            _kernels.pad(*arguments)

@@ -882,6 +882,10 @@ LAMELLA_API lamella_status lamella_strided_add_f32(const lamella_f32* x, int64_t
         const lamella_f32* before, const lamella_f32* y);
 LAMELLA_API lamella_status lamella_strided_add_f64(const lamella_f64* x, int64_t offset, const lamella_i64* strides,
         const lamella_f64* before, const lamella_f64* y);
+// y [N, P, Q, C] is x [N, H, W, C] with zeros around its rows and columns; x begins at row `top` and column `left`.
+// Writes y.
+LAMELLA_API lamella_status lamella_pad_f32(const lamella_f32* x, int64_t top, int64_t left, const lamella_f32* y);
+LAMELLA_API lamella_status lamella_pad_f64(const lamella_f64* x, int64_t top, int64_t left, const lamella_f64* y);
 // y [rows, C] is the arrays xs, each [rows, its own columns], side by side; all of any shape with these elements.
 // Writes y.
 LAMELLA_API lamella_status lamella_concatenate_f32(const lamella_f32_list* xs, int64_t rows, const lamella_f32* y);

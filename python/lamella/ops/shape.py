@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from lamella import _kernels
+from lamella.core.shapes import count as count_of
 from lamella.core.types import Array
-from lamella.ops.arrays import axis_of, concatenated, contiguous, reshaped
+from lamella.ops.arrays import axis_of, concatenated, contiguous, empty_like, reshaped, suits_kernels
 from lamella.ops.broadcast import large_sum
 from lamella.ops.tape import Backward, Gradients, differentiable
 
@@ -73,13 +75,45 @@ def getitem(x: Array, *, key: Any) -> tuple[Array, Backward]:
     return y, backward
 
 
+def _padded(x: Array, widths: Sequence[tuple[int, int]], shape: Sequence[int]) -> Array | None:
+    """`pad` by a kernel, of large arrays along one axis or two neighbouring ones; None for others."""
+    axes = [axis for axis, width in enumerate(widths) if tuple(width) != (0, 0)]
+    if count_of(shape) < _LARGE or not suits_kernels(x) or not axes or len(axes) > 2 or axes[-1] - axes[0] != len(axes) - 1:
+        return None
+    first, last = axes[0], axes[-1]
+    outer, inner = count_of(shape[:first]), count_of(shape[last + 1 :])
+    y = empty_like(x, tuple(shape))
+    if len(axes) == 1:
+        given, padded, place = (outer, x.shape[first], 1, inner), (outer, shape[first], 1, inner), (widths[first][0], 0)
+    else:
+        given, padded = ((outer, s[first], s[last], inner) for s in (x.shape, shape))
+        place = widths[first][0], widths[last][0]
+    _kernels.pad(x.reshape(given), *place, y.reshape(padded))
+    return y
+
+
 @differentiable
 def pad(x: Array, *, widths: Sequence[tuple[int, int]]) -> tuple[Array, Backward]:
     """x with zeros before and after. widths: a pair of numbers of zeros, (before, after), for each axis."""
     inner = tuple(slice(before, before + n) for (before, _), n in zip(widths, x.shape))
-    y = np.zeros([before + n + after for (before, after), n in zip(widths, x.shape, strict=True)], x.dtype)
-    y[inner] = x
+    shape = [before + n + after for (before, after), n in zip(widths, x.shape, strict=True)]
+    y = _padded(x, widths, shape)
+    if y is None:
+        y = np.zeros(shape, x.dtype)
+        y[inner] = x
     return y, lambda dy, need: (dy[inner],)
+
+
+# Elements of an array, and of its pieces that are contiguous, from which on a kernel copies on two threads faster than NumPy.
+_LARGE, _PIECE = 1 << 16, 16
+
+
+def _repeated(x: Array, shape: Sequence[int], axis: int) -> Array:
+    """np.repeat along `axis`; shape: x's shape with the count after this axis."""
+    size = count_of(shape)
+    if size < _LARGE or count_of(shape[axis + 2 :]) < _PIECE:
+        return np.repeat(x, shape[axis + 1], axis)
+    return contiguous(np.broadcast_to(np.expand_dims(x, axis + 1), shape)).reshape(*shape[:axis], -1, *shape[axis + 2 :])
 
 
 def _sum(x: Array, axes: Sequence[int]) -> Array:
@@ -92,7 +126,7 @@ def repeat(x: Array, *, count: int, axis: int) -> tuple[Array, Backward]:
     """x with each element repeated `count` times along `axis`."""
     axis = axis_of(axis, x.ndim)
     shape = (*x.shape[: axis + 1], count, *x.shape[axis + 1 :])
-    return np.repeat(x, count, axis), lambda dy, need: (_sum(dy.reshape(shape), (axis + 1,)),)
+    return _repeated(x, shape, axis), lambda dy, need: (_sum(dy.reshape(shape), (axis + 1,)),)
 
 
 @differentiable
