@@ -157,6 +157,8 @@ class Objective(PickledByName):
             )
             for output in self.outputs
         ]
+        for output, mine in zip(self.outputs, other.outputs):
+            mine.rows = output.rows  # with the values of the variables at compile
         other.metrics = _metrics_of(other.outputs)
         other.reset()
         return other

@@ -10,6 +10,7 @@ import numpy as np
 
 from lamella.core import registry
 from lamella.core.atomic import Call
+from lamella.core.bound_function import bound_function
 from lamella.core.pickling import PickledByName
 from lamella.core.shapes import Shape
 from lamella.core.types import Array
@@ -135,9 +136,17 @@ class Output(PickledByName):
     def __post_init__(self) -> None:
         # Calling a loss object gives one number; its `call` gives a number for each sample.
         loss: Any = self.loss
-        self.rows: Callable[..., Any] = loss.call if hasattr(loss, "reduction") else loss
-        self.users = not of_lamella(self.rows)
+        rows = loss.call if hasattr(loss, "reduction") else loss
+        self.users = not of_lamella(rows)
+        self.rows: Callable[..., Any] = bound_function(rows) if self.users else rows
         self.loss_name = self._loss_name()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {"rows": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self.__post_init__()
 
     def _loss_name(self) -> str | None:
         name: str = getattr(self.loss, "__name__", "")

@@ -13,6 +13,7 @@ import numpy as np
 from lamella import ops
 from lamella.core import budget
 from lamella.core.atomic import Scope
+from lamella.core.bound_function import bound_function
 from lamella.core.config import floatx
 from lamella.core.configurable import Config
 from lamella.core.dtype_name import dtype_name
@@ -55,6 +56,9 @@ class Lambda(Layer):
     written or read: for a file that holds some, load_model(custom_objects={"the layer's name": function}) gives the function.
     Where output_shape was not given as a tuple and a file could not say what it was, the config holds the shape that was found.
 
+    As in Keras, the function's variables from outside keep the values that they have at the first call, such as the counter of a
+    loop that makes several Lambdas.
+
     The function may also read symbolic tensors that are not its inputs. As in Keras 2.2.5, a model then computes them, but does
     not train the layers from which they alone come.
 
@@ -94,6 +98,7 @@ class Lambda(Layer):
         if not isinstance(arguments, (Mapping, type(None))):
             raise TypeError(f"Layer {self.name}: expected arguments to be a dict, got {arguments!r}")
         self.function = function
+        self._bound: Callable[..., Any] | None = None  # what runs after the first call; a copy of the layer binds it anew
         self.arguments = dict(arguments or {})
         self.mask = mask
         self.supports_masking = mask is not None
@@ -108,9 +113,16 @@ class Lambda(Layer):
     def makes_masks(self) -> bool:
         return self.mask is not None
 
+    def build(self, input_shape: Any) -> None:
+        self._bound = bound_function(self.function)
+        super().build(input_shape)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {"_bound": None}
+
     def call(self, inputs: Value, mask: Any = None) -> Value:
         named = {**self.arguments, "mask": mask} if self._takes_mask else self.arguments
-        y = from_user(self.function(for_user(inputs), **named))
+        y = from_user((self._bound or self.function)(for_user(inputs), **named))
         if self.asks_gradients and any(value is None for value in (y if isinstance(y, (list, tuple)) else [y])):
             self._asks_the_graph = True
             raise TypeError(f"Layer {self.name}: K.gradients found no way from the loss to the tensor within the function")
@@ -214,7 +226,7 @@ class Lambda(Layer):
     def _in_the_graph(self, tensors: list[Symbolic], single: bool) -> Value:
         """What the function makes of symbolic tensors."""
         named = {**self.arguments, "mask": None} if self._takes_mask else self.arguments
-        made = self.function(tensors[0] if single else tensors, **named)
+        made = (self._bound or self.function)(tensors[0] if single else tensors, **named)
         return made[0] if isinstance(made, (list, tuple)) and len(made) == 1 else made
 
     def get_config(self) -> Config:
