@@ -11,11 +11,14 @@ from typing import Any
 
 import numpy as np
 
+from lamella import ops
 from lamella.core import config, configurable
 from lamella.core.configurable import Configurable
 from lamella.core.configurable import serialize as serialize
 from lamella.core.registry import register
 from lamella.core.types import Array
+from lamella.ops.broadcast import elementwise
+from lamella.ops.tape import array_of
 
 Axis = int | Sequence[int]
 
@@ -30,8 +33,14 @@ class Constraint(Configurable):
 def _norms(w: Array, axis: Axis) -> Array:
     """The norms over `axis`, which are kept with size 1."""
     where = axis if isinstance(axis, int) else tuple(axis)
+    if isinstance(w, np.ndarray) and w.dtype.kind == "f":
+        return np.sqrt(array_of(ops.sum(elementwise(np.multiply, w, w), axis=where, keepdims=True)))
     norms: Array = np.sqrt(np.sum(np.square(w), axis=where, keepdims=True))
     return norms
+
+
+def _scaled(w: Array, factors: Array) -> Array:
+    return elementwise(np.multiply, w, factors) if isinstance(w, np.ndarray) else w * factors
 
 
 @register("constraints", "max_norm", "maxnorm")
@@ -49,7 +58,7 @@ class MaxNorm(Constraint):
 
     def __call__(self, w: Array) -> Array:
         norms = _norms(w, self.axis)
-        return w * (np.clip(norms, 0, self.max_value) / (config.epsilon() + norms))
+        return _scaled(w, np.clip(norms, 0, self.max_value) / (config.epsilon() + norms))
 
 
 @register("constraints", "non_neg", "nonneg")
@@ -72,7 +81,8 @@ class UnitNorm(Constraint):
         self.axis = axis
 
     def __call__(self, w: Array) -> Array:
-        return w / (config.epsilon() + _norms(w, self.axis))
+        norms = config.epsilon() + _norms(w, self.axis)
+        return elementwise(np.true_divide, w, norms) if isinstance(w, np.ndarray) else w / norms
 
 
 @register("constraints", "min_max_norm")
@@ -95,8 +105,7 @@ class MinMaxNorm(Constraint):
     def __call__(self, w: Array) -> Array:
         norms = _norms(w, self.axis)
         desired = self.rate * np.clip(norms, self.min_value, self.max_value) + (1 - self.rate) * norms
-        projected: Array = w * (desired / (config.epsilon() + norms))
-        return projected
+        return _scaled(w, desired / (config.epsilon() + norms))
 
 
 max_norm = MaxNorm
