@@ -10,6 +10,7 @@ import numpy as np
 
 from lamella import ops
 from lamella.core import config as _config
+from lamella.core.bound_function import bound_lambda
 from lamella.core.configurable import deserialize as _deserialize
 from lamella.core.graphs import accepts_symbolic as _accepts_symbolic
 from lamella.core.keras_names import complete as _complete
@@ -136,7 +137,7 @@ def get(identifier: Any) -> Activation:  # Any: None, a name, a function, or a l
     inner = getattr(identifier, "__wrapped__", None)
     if inner is not None and name_of("activations", inner) is not None:
         identifier = inner
-    return linear if identifier is None else deserialize(identifier)
+    return linear if identifier is None else bound_lambda(deserialize(identifier))
 
 
 def deserialize(name: Any, custom_objects: dict[str, Any] | None = None) -> Activation:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from lamella.core import configurable, registry
+from lamella.core.bound_function import bound_lambda
 from lamella.core.checks import check_number
 from lamella.core.configurable import Configurable
 from lamella.core.configurable import serialize as serialize
@@ -129,4 +130,4 @@ def get(identifier: Any) -> Callable[..., Any] | None:
         ValueError: The name is unknown ("Unknown regularizer: foo").
     """
     found: Callable[..., Any] | None = deserialize(identifier)
-    return found
+    return None if found is None else bound_lambda(found)

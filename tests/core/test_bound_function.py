@@ -58,6 +58,19 @@ def test_losses_and_metrics_of_a_loop_differ(float64):
         assert model.evaluate(X, X + 2, verbose=0) == pytest.approx(2 * q)
 
 
+def test_activations_and_regularizers_of_a_loop_differ(float64):
+    x = Input((3,))
+    options = {"kernel_initializer": "identity", "use_bias": False}
+    layers = [Dense(3, activation=lambda z: z * a, **options) for a in (0.25, 0.5)]
+    layers += [Dense(3, kernel_regularizer=lambda w: b * K.sum(w), **options) for b in (1.0, 2.0)]
+    model = Model(x, [layer(x) for layer in layers])
+    model.compile("sgd", "mse")
+    found = model.predict(X)
+    np.testing.assert_allclose(found[0], 0.25 * X)
+    np.testing.assert_allclose(found[1], 0.5 * X)
+    assert model.evaluate(X, found, verbose=0)[0] == pytest.approx(3 * 1 + 3 * 2)
+
+
 def test_copies_bind_the_present_values():
     value = 1.0
     model = Sequential([Lambda(lambda z: z + value, input_shape=(3,))])

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from types import CellType, CodeType, FunctionType
 from typing import Any, TypeVar
 
+from lamella.core import registry
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 _WRITES = frozenset({"STORE_GLOBAL", "DELETE_GLOBAL", "STORE_DEREF", "DELETE_DEREF"})
@@ -59,6 +61,12 @@ def bound_function(function: F) -> F:
     )
     copy.__dict__.update(function.__dict__)
     return copy  # type: ignore[no-any-return]
+
+
+def bound_lambda(found: F) -> F:
+    """`bound_function` of a lambda. Functions with a name stay themselves: configs and files find them by it."""
+    is_lambda = getattr(found, "__name__", None) == "<lambda>" and registry.custom_name_of(found) is None
+    return bound_function(found) if is_lambda else found
 
 
 def _kept(cell: CellType) -> CellType:
