@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from lamella import backend as K
+from lamella.callbacks import LambdaCallback
 from lamella.core import config
-from lamella.layers import BatchNormalization, Dense, Dropout, Input, Layer, Masking
+from lamella.layers import BatchNormalization, Dense, Dropout, Input, InputLayer, Layer, Masking, TimeDistributed
 from lamella.models import Model, Sequential, load_model
 
 RNG = np.random.default_rng(0)
@@ -204,3 +205,68 @@ def test_the_phase_is_an_int_only_if_it_was_set():
     assert isinstance(K.learning_phase(), int) and not model._uses_dynamic_learning_phase()
     K.clear_session()
     assert not isinstance(K.learning_phase(), int)
+
+
+def twins():
+    """Two compiled models of the same weights."""
+    one, other = normed(momentum=0.5), normed(momentum=0.5)
+    other.set_weights(one.get_weights())
+    return one, other
+
+
+def behind(generator, discriminator):
+    model = Sequential([generator, discriminator])
+    model.compile("sgd", "mse")
+    return model
+
+
+@pytest.mark.filterwarnings("ignore:Discrepancy")
+@pytest.mark.parametrize("of_model", [False, True])
+def test_a_discriminator_frozen_after_compile_trains_as_compiled(of_model):
+    alone, discriminator = twins()
+    for layer in [discriminator] if of_model else discriminator.layers:
+        layer.trainable = False
+    gan = behind(Dense(4, input_dim=4), discriminator)
+    for _ in range(3):
+        np.testing.assert_array_equal(alone.train_on_batch(X, Y), discriminator.train_on_batch(X, Y))
+        assert same(alone.get_weights(), discriminator.get_weights())
+        # With the generator before it, it is frozen: its moving averages normalize, and nothing of it changes.
+        wanted = np.square(gan.predict(X) - Y).mean()
+        np.testing.assert_allclose(gan.train_on_batch(X, Y), wanted, rtol=1e-5)
+        assert same(alone.get_weights(), discriminator.get_weights())
+    assert [layer.trainable for layer in discriminator.layers] == [of_model] * 3
+
+
+@pytest.mark.filterwarnings("ignore:Discrepancy")
+def test_what_is_thawed_after_compile_stays_frozen_in_steps():
+    model = normed()
+    model.layers[1].trainable = False
+    model.compile("sgd", "mse")
+    model.layers[1].trainable = True
+    kept = model.layers[1].get_weights()
+    loss = model.train_on_batch(X, Y)
+    assert same(kept, model.layers[1].get_weights()) and model.layers[1].trainable
+    model.compile("sgd", "mse")
+    assert model.train_on_batch(X, Y) != pytest.approx(loss, rel=1e-3)
+    assert not any(map(np.array_equal, kept, model.layers[1].get_weights()))
+
+
+@pytest.mark.filterwarnings("ignore:Discrepancy")
+@pytest.mark.parametrize("wrap", [False, True])
+def test_a_callback_that_freezes_changes_nothing_until_compile(wrap):
+    x, y = (X[:, None].repeat(3, 1), Y[:, None].repeat(3, 1)) if wrap else (X, Y)
+
+    def made():
+        norm = BatchNormalization(center=False, scale=False)
+        model = Sequential([InputLayer(x.shape[1:]), TimeDistributed(norm) if wrap else norm, Dense(1)])
+        model.compile("sgd", "mse")
+        return model
+
+    def freeze(epoch, logs):
+        frozen.layers[0].trainable = False
+
+    frozen, other = made(), made()
+    other.set_weights(frozen.get_weights())
+    frozen.fit(x, y, epochs=3, shuffle=False, verbose=0, callbacks=[LambdaCallback(on_epoch_end=freeze)])
+    other.fit(x, y, epochs=3, shuffle=False, verbose=0)
+    assert not frozen.layers[0].trainable and same(frozen.get_weights(), other.get_weights())

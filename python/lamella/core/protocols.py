@@ -72,6 +72,10 @@ class TrainableModel(Protocol):
         """
         ...
 
+    def layers_within(self) -> Sequence[Any]:
+        """The model and all layers inside it, each once."""
+        ...
+
     def run(self, inputs: Sequence[Value], training: bool = False, updates: Updates | None = None) -> list[Value]:
         """The value of each output.
 

@@ -136,6 +136,21 @@ class Weighted:
                 waiting += [(inner, frozen or not layer.trainable) for inner in reversed(inside)]
         return list(found.values())
 
+    def _layers_inside(self) -> list[Weighted]:
+        """The layers that it refers to."""
+        return layers_in(list(vars(self).values()))
+
+    def layers_within(self) -> list[Weighted]:
+        """This layer and all layers inside it, each once, also those in models."""
+        found: dict[int, Weighted] = {}
+        waiting: list[Weighted] = [self]
+        while waiting:
+            layer = waiting.pop()
+            if id(layer) not in found:
+                found[id(layer)] = layer
+                waiting += layer._layers_inside()
+        return list(found.values())
+
     def _listed(self) -> tuple[list[Variable], list[Variable]]:
         """Those of its own weights that it lists: the trainable ones, and the others."""
         return self._trainable_weights, self._non_trainable_weights

@@ -29,6 +29,7 @@ from lamella.graph.run import GraphRun
 from lamella.graph.run_losses import running
 from lamella.graph.symbolic import Node, Symbolic, masks_of_nodes
 from lamella.graph.trace import trace
+from lamella.graph.weights import Weighted
 from lamella.models import architecture
 from lamella.models.graph_losses import GraphLosses
 from lamella.models.stored import Stored
@@ -138,6 +139,9 @@ class Network(Stored, GraphLosses, self_contained=True):
                 next(values) if held is None else held(fed, training)[0] if isinstance(held, GraphRun) else value_of(held)
             )
         return found
+
+    def _layers_inside(self) -> list[Weighted]:
+        return [*self.layers]
 
     def build_from(self, inputs: Sequence[Value]) -> None:
         """Build a model without input shape from the shapes of data. A graph has its shapes already."""

@@ -67,7 +67,7 @@ _OF_THIS_PROCESS = (
 class Steps(PickledByName):
     """A model with its objective and optimizer, prepared once, so that a step only computes.
 
-    It trains the weights that are trainable when it is made.
+    It trains the weights that are trainable when it is made, and layers that are frozen then are frozen in its steps.
 
     Args:
         model: The model.
@@ -100,6 +100,9 @@ class Steps(PickledByName):
         self.read: list[Any] = []  # the symbolic tensors that they read
         self.collect(model.variables_behind(self.trained_outputs))
         self._state: Any = None  # of the optimizer, for these weights
+        # A wrapper's `trainable` is that of layers inside, which are here as well.
+        own = [x for x in model.layers_within() if not isinstance(getattr(type(x), "trainable", None), property)]
+        self._trainable = [(layer, layer.trainable) for layer in own]
         self.captured: list[Place] = []
         self._with_more: Any = None  # what runs the model together with them and with other tensors
         self._ready: int | None = None  # the number of metrics_tensors for which it was made
@@ -166,13 +169,21 @@ class Steps(PickledByName):
         Raises:
             ValueError: A weight has no gradient.
         """
+        # As in Keras, what a script changes after compile counts for the models that it compiles then: a discriminator, frozen for
+        # the generator's sake, trains with the statistics of its batches.
+        changed = [(layer, "trainable", before) for layer, before in self._trainable if layer.trainable is not before]
+        if changed:
+            return Scope(*changed).run(self._train_as_compiled, inputs, targets, weights)
+        return self._train_as_compiled(inputs, targets, weights)
+
+    def _train_as_compiled(self, inputs: list[Array], targets: Sequence[Array], weights: Sequence[Array | None]) -> list[float]:
         if len(self.added.tensors) != self._ready:
             self._prepare(targets)
         try:
             return in_pool(self.stream.run, self._train, inputs, targets, weights)
         except SymbolOutside as error:
             self._capture(error, targets)
-            return self.train(inputs, targets, weights)
+            return self._train_as_compiled(inputs, targets, weights)
 
     def train_batch(self, inputs: list[Array], targets: Sequence[Array], weights: Sequence[Array | None]) -> list[Any]:
         """`train`, or the function of a script in place of it. The numbers are those that the function returns."""

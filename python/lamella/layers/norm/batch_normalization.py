@@ -48,8 +48,9 @@ class BatchNormalization(KernelLayer, self_contained=True):
         - The moving averages are not zero-debiased.
         - The moving variance is corrected once for inputs of any rank. On TensorFlow, 2.2.5 corrects that of 4-D inputs twice,
           because its fused kernel already returns the unbiased variance n / (n - 1) v.
-        - A frozen layer (trainable=False, of the layer or a model that contains it) uses the moving averages in training too.
-          config.set_legacy_frozen_batch_norm(True) restores the old rule.
+        - A frozen layer (trainable=False, of the layer or a model that contains it) uses the moving averages in training too. What
+          counts is `trainable` when the trained model was compiled. config.set_legacy_frozen_batch_norm(True) restores the
+          old rule.
     """
 
     supports_masking = True
