@@ -109,3 +109,54 @@ def test_restoring_removes_lines_after_the_saved_state(tmp_path):
     again.on_train_end()
     first.on_train_end()
     assert read(path) == [["epoch", "loss"], ["0", "1.0"], ["1", "0.25"]]
+
+
+def test_a_resumed_run_keeps_its_rows_if_columns_were_added_after_the_backup(tmp_path):
+    path = tmp_path / "log.csv"
+    logger = CSVLogger(path)
+    drive(logger, {"loss": 5.9467}, {"loss": 4.25})
+    state = logger.get_state()
+    # The run goes on, a name appears for the first time, and the process dies before the next backup.
+    going_on = CSVLogger(path, append=True)
+    drive(going_on, {"loss": 3.5, "a long name of a metric": 7}, first=2)
+    resumed = CSVLogger(path)
+    resumed.set_params({"metrics": ["loss"]})
+    resumed.on_train_begin()
+    resumed.set_state(state)
+    resumed.on_epoch_end(2, {"loss": 3.75})
+    resumed.on_epoch_end(3, {"loss": 2.5, "a long name of a metric": 8, "b": 9})
+    resumed.on_train_end()
+    assert read(path) == [
+        ["epoch", "loss", "a long name of a metric", "b"], ["0", "5.9467", "", ""], ["1", "4.25", "", ""],
+        ["2", "3.75", "", ""], ["3", "2.5", "8", "9"],
+    ]  # fmt: skip
+    assert resumed.get_state() == {"rows": 5}
+
+
+def test_a_resumed_run_starts_anew_if_the_file_has_lost_rows(tmp_path):
+    path = tmp_path / "log.csv"
+    drive(logger := CSVLogger(path), {"loss": 1.0}, {"loss": 2.0})
+    state = logger.get_state()
+    path.write_text("epoch,loss\n0,1.0\n")
+    logger.on_train_begin()
+    logger.set_state(state)
+    logger.on_epoch_end(2, {"loss": 3.0})
+    logger.on_train_end()
+    assert read(path) == [["epoch", "loss"], ["2", "3.0"]]
+
+
+def test_a_column_that_cannot_be_added_leaves_the_file_as_it_was(tmp_path, monkeypatch):
+    path = tmp_path / "log.csv"
+    logger = CSVLogger(path)
+    logger.set_params({"metrics": []})
+    logger.on_train_begin()
+    logger.on_epoch_end(0, {"loss": 1.0})
+
+    def full(path, data):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("lamella.callbacks.csv_logger.replace_file", full)
+    with pytest.raises(OSError, match="No space left"):
+        logger.on_epoch_end(1, {"loss": 2.0, "new": 3})
+    logger.on_train_end()
+    assert read(path) == [["epoch", "loss"], ["0", "1.0"]]

@@ -1,5 +1,6 @@
 """Names become objects only by the registry. Configs follow from constructors."""
 
+import collections
 import json
 
 import numpy as np
@@ -88,3 +89,5 @@ def test_arguments_are_passed_on_only_by_kwargs():
 def test_plain_values():
     assert plain((np.float32(0.5), np.arange(2), Variable(1.5))) == (0.5, [0, 1], 1.5)
     assert plain({"a": np.tanh}) == {"a": "tanh"}
+    Size = collections.namedtuple("Size", "rows columns")
+    assert plain([Size(np.int64(2), 3)]) == [(2, 3)] and type(plain(Size(2, 3))) is tuple

@@ -9,6 +9,7 @@ import pytest
 from lamella.core import config
 from lamella.layers import ELU, Conv2D, ConvLSTM2D, Dense, Flatten, Input, LeakyReLU, SimpleRNN, TimeDistributed
 from lamella.models import Model, Sequential, load_model
+from lamella.saving.dialects import dialect_of
 
 RNG = np.random.default_rng(0)
 
@@ -88,3 +89,12 @@ def test_a_nested_sequential_keeps_its_name(tmp_path):
     other = Model(x, Sequential([Dense(2, input_dim=3)], name="inner")(x))
     other.load_weights(tmp_path / "m.h5", by_name=True)
     np.testing.assert_array_equal(other.get_weights()[0], model.get_weights()[0])
+
+
+@pytest.mark.parametrize(
+    ("version", "numbers"),
+    [("2.2.4-tf", (2, 2, 4)), ("3.0.0rc1", (3, 0, 0)), ("2.16.0rc1", (2, 16, 0)), ("2.3.0-dev", (2, 3, 0)), ("3.1", (3, 1, 0)),
+     ("2.16.0.dev2024010103", (2, 16, 0)), ("", (0, 0, 0)), ("new", (0, 0, 0))],
+)  # fmt: skip
+def test_the_dialect_of_versions(version, numbers):
+    assert dialect_of(version).release == numbers

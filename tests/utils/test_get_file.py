@@ -623,3 +623,13 @@ def test_the_users_files_in_a_stray_directory_stay(tmp_path, cache):
     (stray,) = directory.glob(".unpacking-*")
     assert (stray / "old" / "0").read_text() == "mine"
     assert (directory / "a").read_text() == "a"
+
+
+def test_an_error_within_the_lock_keeps_its_type(tmp_path):
+    name = tmp_path / ".data.lock"
+    with pytest.raises(FileNotFoundError, match="missing"), data_utils._locked(str(tmp_path / "data")):
+        assert name.exists()
+        open(tmp_path / "missing")
+    assert not name.exists()
+    with data_utils._locked(str(tmp_path / "data")):  # free again; its file may be removed by somebody else
+        name.unlink()

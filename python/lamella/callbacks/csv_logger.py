@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import os
 from collections.abc import Iterable, Mapping
 from typing import Any, TextIO
@@ -12,6 +13,7 @@ import numpy as np
 
 from lamella.callbacks.base import Callback
 from lamella.callbacks.logs import Logs
+from lamella.core.files import replace_file
 
 
 class CSVLogger(Callback):
@@ -38,7 +40,7 @@ class CSVLogger(Callback):
     Source: Keras 2.2.5.
     """
 
-    # The state is a position in the CSV file. Another training may have written to it since a model was saved.
+    # The state is a number of rows of the CSV file. Another training may have written to it since a model was saved.
     state_in_model_files = False
 
     def __init__(self, filename: str | os.PathLike[str], separator: str = ",", append: bool = False) -> None:
@@ -48,14 +50,15 @@ class CSVLogger(Callback):
         self.append = append
         self.keys: list[str] | None = None
         self.csv_file: TextIO | None = None
-        self._keep = 0  # bytes of the file that are kept when the next line is written
+        # What is kept of the file when the next line is written: bytes, and rows with the header.
+        self._keep, self._rows = 0, 0
 
     def on_train_begin(self, logs: Logs[Any] | None = None) -> None:
         self._close()
-        # Opened to append: a resumed run needs the old lines, and only set_state tells that this is one.
-        self.csv_file = open(self.filename, "a+", newline="", encoding="utf-8")  # noqa: SIM115 - closed when training ends
+        self.csv_file = self._opened()
         self.keys = self._columns() if self.append else None
         self._keep = os.path.getsize(self.filename) if self.append else 0
+        self._rows = self._count() if self.append else 0
 
     def on_epoch_end(self, epoch: int, logs: Logs[Any] | None = None) -> None:
         logs = Logs(logs or {})
@@ -78,11 +81,26 @@ class CSVLogger(Callback):
         self._close()
 
     def get_state(self) -> dict[str, Any]:
-        return {"keys": self.keys, "size": self._keep}
+        return {"rows": self._rows}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
-        if os.path.getsize(self.filename) >= state["size"]:
-            self.keys, self._keep = state["keys"], state["size"]
+        rows = state.get("rows", self._count())  # a backup of lamella 0.1.0 has no rows
+        size = self._size_of(rows)
+        if size is not None:
+            self.keys, self._keep, self._rows = self._columns(), size, rows
+
+    def _size_of(self, rows: int) -> int | None:
+        """The bytes of the first rows of the file, the header included; None if it has fewer."""
+        with open(self.filename, "rb") as file:
+            lines = file.read().splitlines(keepends=True)
+        reader = csv.reader((line.decode() for line in lines), delimiter=self.sep)
+        if sum(1 for _ in itertools.islice(reader, rows)) < rows:
+            return None
+        return sum(map(len, lines[: reader.line_num]))
+
+    def _count(self) -> int:
+        with open(self.filename, newline="", encoding="utf-8") as file:
+            return sum(1 for _ in csv.reader(file, delimiter=self.sep))
 
     def _columns(self) -> list[str] | None:
         """The columns after `epoch` of the existing file; None if it has no line."""
@@ -95,23 +113,31 @@ class CSVLogger(Callback):
         return first[1:]
 
     def _widen(self, names: list[str]) -> None:
-        """Add columns, with blank cells in the existing lines."""
+        """Add columns, with blank cells in the existing lines. A new file replaces the old one."""
         assert self.keys is not None and self.csv_file is not None
-        self.keys = [*self.keys, *names]
         self.csv_file.flush()
         self.csv_file.seek(0)
-        lines = list(csv.reader(self.csv_file, delimiter=self.sep))
-        self.csv_file.truncate(0)
-        self._write(["epoch", *self.keys])
-        for line in lines[1:]:
-            self._write([*line, *[""] * len(names)])
+        header, *rows = csv.reader(self.csv_file, delimiter=self.sep)
+        lines = [[*header, *names], *([*row, *[""] * len(names)] for row in rows)]
+        replace_file(self.filename, "".join(map(self._line, lines)).encode())
+        self.keys = [*self.keys, *names]
+        self.csv_file.close()
+        self.csv_file = self._opened()
 
     def _write(self, cells: Iterable[Any]) -> None:
         # One write per line, so that a full disk or a kill does not leave a part of a line that looks complete.
+        assert self.csv_file is not None
+        self.csv_file.write(self._line(cells))
+        self._rows += 1
+
+    def _line(self, cells: Iterable[Any]) -> str:
         line = io.StringIO()
         csv.writer(line, delimiter=self.sep, lineterminator="\n").writerow(cells)
-        assert self.csv_file is not None
-        self.csv_file.write(line.getvalue())
+        return line.getvalue()
+
+    def _opened(self) -> TextIO:
+        # To append: a resumed run needs the old lines, and only set_state tells that this is one.
+        return open(self.filename, "a+", newline="", encoding="utf-8")
 
     def _close(self) -> None:
         if self.csv_file is not None:

@@ -105,7 +105,8 @@ def plain(value: Any) -> Any:
     if value is None or isinstance(value, (bool, int, float)):
         return value
     if isinstance(value, (list, tuple)):
-        return type(value)(plain(v) for v in value)
+        plain_values = [plain(v) for v in value]
+        return plain_values if isinstance(value, list) else tuple(plain_values)
     if isinstance(value, Mapping):
         return {k: plain(v) for k, v in value.items()}
     return serialize(value)

@@ -82,8 +82,8 @@ class GeneratedBatches(Batches):
         self._pool: WorkerPool | None = None
         self._warned = False
         self._skipped: set[str] = set()  # samples that were warned about
-        if is_sequence(source) and len(source) < 1:
-            raise ValueError(f"expected a Sequence of at least one batch, got a length of {len(source)}")
+        if is_sequence(source):
+            self._length()
 
     def epoch(self, index: int) -> Iterator[Batch]:
         if self._counts_anew:
@@ -130,10 +130,17 @@ class GeneratedBatches(Batches):
         """The workers' arguments for an epoch. `first`: number of its first batch, counted over all passes of a Sequence."""
         if not is_sequence(self.source):
             return [None] * self.steps
-        length = len(self.source)
+        length = self._length()
         passes = (self._pass(number, number * length - first, length) for number in itertools.count(first // length))
         start = first % length
         return list(itertools.islice(itertools.chain.from_iterable(passes), start, start + self.steps))
+
+    def _length(self) -> int:
+        """The number of batches of the Sequence, which its on_epoch_end may change."""
+        length = len(self.source)
+        if length < 1:
+            raise ValueError(f"expected a Sequence of at least one batch, got a length of {length}")
+        return length
 
     def _pass(self, number: int, ahead: int, length: int) -> list[Item]:
         """The items of pass `number` of this fit, which begins `ahead` steps after the start of this epoch."""

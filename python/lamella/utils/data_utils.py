@@ -146,14 +146,18 @@ def _locked(path: str) -> Iterator[None]:
         try:
             with suppress(OSError):
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
-            with suppress(FileNotFoundError):
-                if not os.path.samestat(os.fstat(descriptor), os.stat(name)):
-                    continue  # its last holder has removed the file, and another process has made a new one
-                try:
-                    yield
-                finally:
+            try:
+                current = os.path.samestat(os.fstat(descriptor), os.stat(name))
+            except FileNotFoundError:
+                current = False
+            if not current:
+                continue  # its last holder has removed the file, and maybe another process has made a new one
+            try:
+                yield
+            finally:
+                with suppress(FileNotFoundError):
                     os.unlink(name)
-                return
+            return
         finally:
             os.close(descriptor)
 

@@ -143,6 +143,21 @@ def test_no_samples():
         model().fit_generator(iterator, verbose=0)
 
 
+def test_a_sequence_that_becomes_empty():
+    class Shrinking(Numbered):
+        def on_epoch_end(self):
+            super().on_epoch_end()
+            self.empty = True
+
+        def __len__(self):
+            return 0 if getattr(self, "empty", False) else super().__len__()
+
+    net = model()
+    with pytest.raises(ValueError, match="at least one batch, got a length of 0"):
+        net.fit_generator(Shrinking(6, 2, False, 0), steps_per_epoch=4, epochs=3, verbose=0)
+    assert net.history.epoch == [0]
+
+
 class Recorder(lamella.callbacks.Callback):
     """Records the weights after each batch, which are equal only if all batches are equal."""
 

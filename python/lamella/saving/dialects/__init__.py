@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -89,8 +90,6 @@ def dialect_of_description(config: Config) -> Dialect:
 
 
 def _release(version: str) -> tuple[int, int, int]:
-    numbers = [*version.split("-")[0].split("."), "0"]
-    try:
-        return int(numbers[0]), int(numbers[1]), int(numbers[2])
-    except (ValueError, IndexError):
-        return 0, 0, 0
+    """The three numbers at the beginning: those of 3.0.0rc1 are 3, 0 and 0."""
+    found = re.match(r"(\d+)\.(\d+)(?:\.(\d+))?", version)
+    return (0, 0, 0) if found is None else (int(found[1]), int(found[2]), int(found[3] or 0))
