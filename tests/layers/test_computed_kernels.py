@@ -1,5 +1,7 @@
 """Weights of lamella's layers that a script replaces by functions of Variables, as wrappers for weight normalization do."""
 
+import threading
+
 import numpy as np
 import pytest
 
@@ -225,3 +227,52 @@ def test_weights_that_each_call_replaces_by_functions_of_themselves(form, float6
         np.testing.assert_allclose(inner.get_weights()[0], kernel - rows.T @ slopes / 2, rtol=1e-8)
         np.testing.assert_allclose(inner.get_weights()[1], bias - 2 * slopes.sum(0), rtol=1e-8)
     assert inner.kernel is inner.weights[0]
+
+
+class Waiting(Wrapper):
+    """Replaces the kernel inside, and waits in the call of the first thread until another thread had time to call."""
+
+    def __init__(self, layer, **kwargs):
+        super().__init__(layer, **kwargs)
+        self.threads = {"first": None, "inside": threading.Event(), "second": threading.Event()}
+
+    def build(self, input_shape=None):
+        self.layer.build(input_shape)
+        self.layer.built = True
+        super().build()
+
+    def call(self, inputs):
+        self.layer.kernel = 2.0 * self.layer.kernel
+        if self.threads["first"] is threading.current_thread():
+            self.threads["inside"].set()
+            self.threads["second"].wait(0.5)  # with a lock the other thread cannot come to this point
+        elif self.threads["first"] is not None:
+            self.threads["second"].set()
+        return self.layer.call(inputs)
+
+    def compute_output_shape(self, input_shape):
+        return self.layer.compute_output_shape(input_shape)
+
+
+def test_two_threads_replace_a_weight_one_after_the_other():
+    x = Input((3,))
+    inner = Dense(2, use_bias=False)
+    wrapper = Waiting(inner)
+    model = Model(x, wrapper(x))
+    kernel, given, found = inner.kernel, np.ones((4, 3), "f4"), {}
+    wanted = 2 * given @ inner.get_weights()[0]
+    np.testing.assert_allclose(model.predict(given), wanted, rtol=1e-6)
+
+    def predict(name):
+        found[name] = model.predict_on_batch(given)
+
+    first, second = (threading.Thread(target=predict, args=(name,)) for name in ("first", "second"))
+    wrapper.threads["first"] = first
+    first.start()
+    assert wrapper.threads["inside"].wait(30)
+    second.start()
+    first.join()
+    second.join()
+    assert inner.kernel is kernel
+    for y in (found["first"], found["second"], model.predict(given)):
+        np.testing.assert_allclose(y, wanted, rtol=1e-6)

@@ -14,17 +14,14 @@ from typing import Any
 import numpy as np
 
 from lamella.core.configurable import Config
-from lamella.core.locks import ForkedLock
 from lamella.core.types import Value
 from lamella.core.updates import current as pending
 from lamella.core.user_array import UserArray, from_user
 from lamella.graph.layer import Layer
 from lamella.graph.symbolic import Node, Symbolic
 from lamella.graph.trial import Specs
+from lamella.graph.weights_in_calls import writing_lock
 from lamella.ops.tape import Tensor, value_of
-
-# `call` writes to its layer, so only one thread runs such a call at a time.
-_lock = ForkedLock()
 
 
 class Absent:
@@ -105,7 +102,7 @@ def end(layer: Any, had: dict[str, Any]) -> None:
 
 def within(layer: Any, node: Node, call: Callable[[], Value]) -> Value:
     """A call after which the attributes have their values from before it."""
-    with _lock.current:
+    with writing_lock.current:
         had = begin(layer, node)
         try:
             return call()

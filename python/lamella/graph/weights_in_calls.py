@@ -12,10 +12,14 @@ import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from lamella.core.locks import ForkedLock
 from lamella.core.types import Value
 from lamella.core.user_array import of_lamella
 from lamella.core.variable import Variable
 from lamella.graph.weights import Weighted, layers_in
+
+# Only one thread at a time runs a `call` that writes to its layer or to layers inside it.
+writing_lock = ForkedLock()
 
 # vars() of a layer, the name of an attribute, and the weight that it is.
 _Place = tuple[dict[str, Any], str, Variable]
@@ -26,8 +30,14 @@ _known: weakref.WeakKeyDictionary[Any, list[_Place]] = weakref.WeakKeyDictionary
 
 def keeping_weights(layer: Any, call: Callable[[], Value]) -> Value:
     """call(), after which attributes of the layers inside a script's layer are the weights that they were."""
-    if of_lamella(type(layer)):
+    if of_lamella(type(layer)) or _known.get(layer) == []:
         return call()
+    # Another thread must neither read a replaced weight nor take it for the weight itself.
+    with writing_lock.current:
+        return _keeping(layer, call)
+
+
+def _keeping(layer: Any, call: Callable[[], Value]) -> Value:
     known = _known.get(layer)
     if known is not None and all(attributes.get(name) is weight for attributes, name, weight in known):
         places = known
