@@ -202,3 +202,19 @@ def test_a_label_of_nan_raises_unless_its_weight_is_0():
     with pytest.raises(ValueError, match="^auc: expected labels that are numbers, got 1 NaN$"):
         metrics.AUC()(y, p)
     assert metrics.TruePositives()(y, p, np.array([1.0, 0.0, 1.0])) == 1
+
+
+@pytest.mark.parametrize("shape", [(3, 1), (3, 2, 3), (3,)])
+def test_mean_iou_weighs_samples(shape):
+    rng = np.random.default_rng(1)
+    true, predicted, weights = rng.integers(0, 2, shape), rng.integers(0, 2, shape), np.array([1.0, 2.0, 5.0])
+    each = np.broadcast_to(weights.reshape(3, *[1] * (len(shape) - 1)), shape)
+    ious = []
+    for label in (0, 1):
+        both = each[(true == label) & (predicted == label)].sum()
+        either = each[(true == label) | (predicted == label)].sum()
+        ious += [both / either] if either else []
+    assert metrics.MeanIoU(2)(true, predicted, weights) == pytest.approx(np.mean(ious))
+    assert metrics.MeanIoU(2)(true, predicted, each) == pytest.approx(np.mean(ious))
+    with pytest.raises(ValueError, match=r"mean_io_u: expected sample weights of shape \(3,\), got \(2,\)"):
+        metrics.MeanIoU(2)(true, predicted, weights[:2])

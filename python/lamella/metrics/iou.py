@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from lamella.core.registry import register
+from lamella.core.types import Array
 from lamella.metrics.streaming import Metric
 from lamella.ops.tape import value_of
 
@@ -33,10 +34,10 @@ class MeanIoU(Metric):
         Args:
             y_true: Class labels of any shape.
             y_pred: Predicted labels of the same size.
-            sample_weight: None or a weight for each label.
+            sample_weight: None, or weights whose axes are the first axes of y_true: [N] for samples, or one for each label.
 
         Raises:
-            ValueError: The sizes differ, or a label is not a class.
+            ValueError: Sizes or shapes do not fit, or a label is not a class.
         """
         true, predicted = (np.asarray(value_of(y)).astype(np.intp).ravel() for y in (y_true, y_pred))
         if true.shape != predicted.shape:
@@ -46,11 +47,16 @@ class MeanIoU(Metric):
                 raise ValueError(
                     f"{self.name}: expected labels 0 to {self.num_classes - 1}, got {labels.min()} to {labels.max()}"
                 )
-        weights = (
-            None if sample_weight is None else np.broadcast_to(np.asarray(value_of(sample_weight)), np.shape(y_true)).ravel()
-        )
+        weights = None if sample_weight is None else self._weights(sample_weight, np.shape(value_of(y_true)))
         counts = np.bincount(true * self.num_classes + predicted, weights, self.num_classes**2)
         self._confusion += counts.reshape(self._confusion.shape)
+
+    def _weights(self, sample_weight: ArrayLike, shape: tuple[int, ...]) -> Array:
+        """A weight for each label."""
+        given = np.asarray(value_of(sample_weight))
+        if given.shape != shape[: given.ndim]:
+            raise ValueError(f"{self.name}: expected sample weights of shape {shape[:1]}, got {given.shape}")
+        return np.broadcast_to(given.reshape(*given.shape, *[1] * (len(shape) - given.ndim)), shape).ravel()
 
     def result(self) -> float:
         both = np.diag(self._confusion)
