@@ -136,3 +136,17 @@ def test_they_are_values_where_values_are_needed():
     assert K.get_value(v).min() >= 5
     with pytest.raises(ValueError, match=r"^K.random_uniform: .*negative"):
         K.random_uniform((-1,))
+
+
+@pytest.mark.parametrize("dtype", ["int32", "int64"])
+def test_whole_numbers_are_uniform_from_low_to_high(dtype):
+    drawn = K.eval(K.random_uniform((30000,), -3, 3, dtype=dtype, seed=1))
+    assert drawn.dtype == dtype
+    numbers, counts = np.unique(drawn, return_counts=True)
+    assert numbers.tolist() == [-3, -2, -1, 0, 1, 2] and abs(counts / 5000 - 1).max() < 0.06
+
+
+def test_seeds_of_any_size_are_taken_alike():
+    x = K.constant(np.ones(40))
+    np.testing.assert_array_equal(K.eval(K.dropout(x, 0.5, seed=2**64 + 1)), K.eval(K.dropout(x, 0.5, seed=1)))
+    assert np.array_equal(K.eval(K.random_normal((4,), seed=2**64 + 1)), K.eval(K.random_normal((4,), seed=1)))

@@ -129,7 +129,7 @@ def dropout(x: Value, level: float, noise_shape: Sequence[int | None] | None = N
     """
     if not 0.0 <= level < 1.0:
         raise ValueError(f"K.dropout: expected a level in [0, 1), got {level}")
-    key = draw_key() if seed is None else (seed, 0)
+    key = draw_key() if seed is None else (int(seed) % 2**63, 0)  # as that of K.random_normal
     return ops.dropout(x, rate=level, key=key, noise_shape=noise_shape)
 
 

@@ -63,8 +63,14 @@ def random_normal(
 def random_uniform(
     shape: Sequence[int], minval: float = 0.0, maxval: float = 1.0, dtype: str | None = None, seed: int | None = None
 ) -> Array:
-    """Uniformly distributed numbers in [minval, maxval). shape, dtype and seed as in `random_normal`."""
-    return _as(_generator(seed).uniform(minval, maxval, _sizes(shape, "random_uniform")), dtype)
+    """Uniformly distributed numbers in [minval, maxval), whole ones for a dtype of integers.
+
+    shape, dtype and seed as in `random_normal`.
+    """
+    stream, sizes, kind = _generator(seed), _sizes(shape, "random_uniform"), np.dtype(floatx() if dtype is None else dtype)
+    if kind.kind in "iu":
+        return np.asarray(stream.integers(minval, maxval, sizes, kind.type))
+    return _as(stream.uniform(minval, maxval, sizes), dtype)
 
 
 @_draws
