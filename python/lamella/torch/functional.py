@@ -113,7 +113,7 @@ def cross_entropy(
         input: Logits, float32 or float64 [N, C] or [N, C, ...] on the CPU.
         target: Labels, whole numbers [N] or [N, ...], or probabilities in the shape of `input`.
         weight: Must be None.
-        ignore_index: Rows with this label are not counted.
+        ignore_index: Rows with this label are not counted, and their gradient is 0, also where logits are not finite.
         reduction: "mean" over the rows that count, "sum" or "none".
         label_smoothing: Must be 0.
 
@@ -301,12 +301,14 @@ class _CrossEntropy(Function):  # type: ignore[misc]  # mypy does not read torch
     def forward(ctx: Any, logits: Any, target: Any, counts: Any) -> Any:
         ctx.save_for_backward(target, counts)  # so that backward notices if the program has changed them
         loss, ctx.p = F.softmax_cross_entropy(_array(logits), _array(target))
-        return torch.from_numpy(loss) if counts is None else torch.from_numpy(loss).mul_(counts)
+        loss = torch.from_numpy(loss)
+        return loss if counts is None else torch.where(counts, loss, 0)  # a product would be NaN where the loss is
 
     @staticmethod
     @once_differentiable  # type: ignore[untyped-decorator]
     def backward(ctx: Any, dloss: Any) -> Any:
         target, counts = ctx.saved_tensors
-        if counts is not None:  # a product would be NaN for the mean of no rows, whose gradient is 0
-            dloss = torch.where(counts, dloss, 0)
-        return torch.from_numpy(F.softmax_cross_entropy_backward(_array(dloss), ctx.p, _array(target))), None, None
+        dlogits = torch.from_numpy(F.softmax_cross_entropy_backward(_array(dloss), ctx.p, _array(target)))
+        if counts is not None and not counts.all():  # rows that may be NaN: of such logits, or of the mean of no rows
+            dlogits[~counts] = 0
+        return dlogits, None, None
