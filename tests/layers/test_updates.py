@@ -272,3 +272,17 @@ def test_bad_updates_name_what_came():
     with pytest.raises(ValueError, match=r"update of 'running/mean:0': expected shape \(3,\), got \(\)"):
         K.update(layer.mean, 2.0)
     np.testing.assert_array_equal(layer.mean.value, ZEROS)
+
+
+@pytest.mark.filterwarnings("ignore:the loss of batch 0 is nan")  # 0 / 0 of one row and epsilon 0
+@pytest.mark.parametrize(("epsilon", "rows"), [(0.0, 1), (2.0, 2), (3.0, 2), (1e-3, 1), (1.0, 3)])
+def test_the_moving_variance_of_few_rows_is_not_corrected(epsilon, rows):
+    layer = BatchNormalization(epsilon=epsilon, momentum=0.5)
+    net = Sequential([Dense(2, input_shape=(2,), trainable=False), layer])
+    net.compile("sgd", "mse")
+    x = np.arange(2.0 * rows).reshape(rows, 2) ** 2
+    variance = net.layers[0](K.constant(x))
+    variance = K.eval(variance).var(axis=0)
+    net.train_on_batch(x, np.zeros((rows, 2)))
+    factor = rows / (rows - 1 - epsilon) if rows > 1 + epsilon else 1
+    np.testing.assert_allclose(layer.get_weights()[3], 0.5 + 0.5 * factor * variance, rtol=1e-5)

@@ -32,8 +32,8 @@ class BatchNormalization(KernelLayer, self_contained=True):
     """(x - mean) / sqrt(variance + epsilon) * gamma + beta, with mean and variance over all axes except `axis`.
 
     In training, mean and variance are those of the batch. At the end of the step the moving averages are updated:
-    m = momentum m + (1 - momentum) s, with the variance multiplied by n / (n - (1 + epsilon)). In inference the moving averages
-    are used.
+    m = momentum m + (1 - momentum) s, with the variance multiplied by n / (n - (1 + epsilon)) if n > 1 + epsilon. In inference
+    the moving averages are used.
 
     Args:
         axis: The axis of the channels.
@@ -158,7 +158,8 @@ class BatchNormalization(KernelLayer, self_contained=True):
         y = op(x, self.gamma, self.beta, epsilon=self.epsilon, statistics=statistics)
         n = count(x.shape[:-1])
         rest = 1.0 - self.momentum
-        corrected = rest * n / (n - (1.0 + self.epsilon))
+        bound = 1.0 + self.epsilon  # of so few values no variance can be estimated: the factor would be negative or infinite
+        corrected = rest * n / (n - bound) if n > bound else rest
         note(self.moving_mean, moving_average(latest(self.moving_mean), statistics["mean"], self.momentum, rest))
         note(
             self.moving_variance,
