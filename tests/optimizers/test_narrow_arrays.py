@@ -157,3 +157,13 @@ def test_the_block_length_is_that_of_the_oracle():
 def test_an_unknown_keyword_names_the_class(rule):
     with pytest.raises(TypeError, match=f"^{rule.__name__}: unexpected keyword argument 'clipvalue'$"):
         rule(clipvalue=1.0)
+
+
+@pytest.mark.parametrize(
+    ("rule", "name"),
+    [(NarrowAdamW, "beta_1"), (NarrowAdamW, "beta_2"), (NarrowLion, "beta_1"), (NarrowLion, "beta_2"), (NarrowSGD, "momentum")],
+)
+@pytest.mark.parametrize("number", [1.0, 5])
+def test_decays_are_below_1(rule, name, number):
+    with pytest.raises(ValueError, match=f"^{rule.__name__}: expected {name} below 1, got {number}$"):
+        rule(**{name: number})

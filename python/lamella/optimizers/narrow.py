@@ -45,6 +45,7 @@ class Narrow:
     """
 
     slots: ClassVar[tuple[str, ...]] = ("ms",)
+    decays: ClassVar[tuple[str, ...]] = ()  # names of hyperparameters that are below 1
 
     def __init__(
         self,
@@ -170,10 +171,12 @@ class Narrow:
         return {"lr": self.lr}
 
     def check_numbers(self) -> None:
-        """Raise ValueError unless the hyperparameters are finite numbers >= 0."""
+        """Raise ValueError unless the hyperparameters are finite numbers >= 0, and those of `decays` below 1."""
         for name, number in self.numbers().items():
             if not (math.isfinite(number) and number >= 0):
                 raise ValueError(f"{type(self).__name__}: expected {name} to be a finite number >= 0, got {number!r}")
+            if name in self.decays and not number < 1:
+                raise ValueError(f"{type(self).__name__}: expected {name} below 1, got {number!r}")
 
     def _arrays(self, noun: str, objects: Sequence[Any], written: bool) -> list[Array]:
         """The arrays, with those of bfloat16 as uint16."""

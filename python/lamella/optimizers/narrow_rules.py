@@ -28,6 +28,7 @@ class NarrowAdamW(Narrow):
     """
 
     slots = ("ms", "vs")
+    decays = ("beta_1", "beta_2")
 
     def __init__(
         self,
@@ -43,9 +44,6 @@ class NarrowAdamW(Narrow):
         self.check_numbers()
 
     def numbers(self) -> dict[str, float]:
-        for name in ("beta_1", "beta_2"):
-            if not getattr(self, name) < 1:
-                raise ValueError(f"{type(self).__name__}: expected {name} below 1, got {getattr(self, name)!r}")
         names = ("lr", "beta_1", "beta_2", "epsilon", "weight_decay")
         return {name: getattr(self, name) for name in names}
 
@@ -72,6 +70,8 @@ class NarrowLion(Narrow):
 
     Source: Chen et al. 2023 (arXiv 2302.06675), Algorithm 2.
     """
+
+    decays = ("beta_1", "beta_2")
 
     def __init__(
         self, lr: float = 0.0001, beta_1: float = 0.9, beta_2: float = 0.99, weight_decay: float = 0.0, **options: Any
@@ -103,6 +103,8 @@ class NarrowSGD(Narrow):
 
     Source: torch.optim.SGD.
     """
+
+    decays = ("momentum",)
 
     def __init__(
         self, lr: float = 0.01, momentum: float = 0.9, nesterov: bool = False, weight_decay: float = 0.0, **options: Any
