@@ -102,3 +102,18 @@ def test_a_rule_keeps_any_number_of_variables():
     for _ in range(3):
         rule.step([value], [np.ones(2, "float32")])
     np.testing.assert_array_equal(value, [3, 3])
+
+
+@pytest.mark.parametrize("kind", [list, tuple])
+def test_an_error_of_an_update_is_raised_after_one_call(kind):
+    class Failing(Optimizer):
+        calls = 0
+
+        def update(self, params, grads, iterations, bounds):
+            self.calls += 1
+            raise ValueError("of the script")
+
+    optimizer = Failing()
+    with pytest.raises(ValueError, match="of the script"):
+        optimizer.step(kind([np.ones(3)]), kind([np.ones(3)]))
+    assert optimizer.calls == 1

@@ -188,6 +188,8 @@ class Optimizer(Stateful):
         if params is not self._params:
             params = memory.arrays_over(type(self).__name__, "parameter", params)
             self.select_state(params)
+        if type(params) is not list:  # the kernels take lists
+            params = list(params)
         grads = memory.arrays_over(type(self).__name__, "gradient", grads)
         if type(grads) is not list:
             grads = list(grads)
@@ -200,9 +202,9 @@ class Optimizer(Stateful):
         except (TypeError, ValueError, AttributeError):
             # Kernels check before they write. `_clean` names the array at fault, or copies gradients of another layout.
             clean = self._clean(params, grads)
-            if type(params) is list and all(c is g for c, g in zip(clean, grads)):
+            if all(c is g for c, g in zip(clean, grads)):
                 raise  # the arrays are in order, so the error is from a custom update
-            stepped = self._step(list(params), clean, then, projections, scale)
+            stepped = self._step(params, clean, then, projections, scale)
         if given is not params:
             memory.note_change(given)
         return stepped
