@@ -30,6 +30,7 @@ from bench.harness import (
 )
 from bench.kernels import conv, depthwise, gemm, local_conv, matmul, optimizers
 from bench.remote import Remote
+from bench.run import SUITES
 
 ROOT = Path(__file__).parents[2]
 
@@ -315,3 +316,9 @@ def test_command_line_refuses_what_it_does_not_know():
     wrong = ["everything", "gemm --rounds 0", "gemm --targets z80", "models --cpu-time", "recurrent --cpu-time --threads 2"]
     for arguments in wrong:
         assert bench(*arguments.split()).returncode == 2
+
+
+def test_the_table_of_suites_has_a_row_for_each():
+    lines = (ROOT / "bench" / "README.md").read_text().splitlines()
+    rows = [line.split("`")[1] for line in lines if line.startswith("| `")]
+    assert rows == list(SUITES)

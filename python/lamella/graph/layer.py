@@ -35,8 +35,6 @@ from lamella.graph.symbolic_calls import on_values, taking_symbols
 from lamella.graph.weights import Weighted
 from lamella.ops.tape import Tensor
 
-# Any: ndarray, tape Tensor, Symbolic, or a list of them.
-
 
 @functools.cache
 def takes_training(cls: type) -> bool:

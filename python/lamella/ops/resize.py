@@ -42,7 +42,7 @@ def resize(x: Array, *, factors: Sequence[int], interpolation: str = "nearest") 
     if len(factors) != x.ndim - 2 or any(factor < 1 for factor in factors):
         raise ValueError(f"resize: expected {x.ndim - 2} factors of at least 1 for shape {x.shape}, got {tuple(factors)}")
     if interpolation not in _INTERPOLATIONS:
-        raise ValueError(f'resize: interpolation should be one of "nearest" or "bilinear". Received: {interpolation!r}')
+        raise ValueError(f"resize: interpolation should be one of {_INTERPOLATIONS}. Received: {interpolation!r}")
     if all(factor == 1 for factor in factors):
         return x, lambda dy, need: (dy,)
     before, dtype = x.shape, x.dtype
