@@ -69,7 +69,7 @@ def random_uniform(
     """
     stream, sizes, kind = _generator(seed), _sizes(shape, "random_uniform"), np.dtype(floatx() if dtype is None else dtype)
     if kind.kind in "iu":
-        return np.asarray(stream.integers(minval, maxval, sizes, kind.type))
+        return np.asarray(stream.integers(np.asarray(minval), np.asarray(maxval), sizes, kind.type))
     return _as(stream.uniform(minval, maxval, sizes), dtype)
 
 

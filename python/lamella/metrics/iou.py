@@ -47,7 +47,7 @@ class MeanIoU(Metric):
                 raise ValueError(
                     f"{self.name}: expected labels 0 to {self.num_classes - 1}, got {labels.min()} to {labels.max()}"
                 )
-        weights = None if sample_weight is None else self._weights(sample_weight, np.shape(value_of(y_true)))
+        weights = None if sample_weight is None else self._weights(sample_weight, np.asarray(value_of(y_true)).shape)
         counts = np.bincount(true * self.num_classes + predicted, weights, self.num_classes**2)
         self._confusion += counts.reshape(self._confusion.shape)
 
