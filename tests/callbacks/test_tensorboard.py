@@ -126,6 +126,18 @@ def test_histograms_of_weights_outputs_and_gradients(tmp_path):
         check(found[f"{name}_grad"][1][1], gradient)
 
 
+@pytest.mark.filterwarnings("ignore:Output .b. missing from loss dictionary")
+def test_gradients_of_an_output_without_loss_are_zero(tmp_path):
+    inputs = Input((3,))
+    net = Model(inputs, [Dense(1, name="a")(inputs), Dense(2, name="b")(inputs)])
+    net.compile("sgd", {"a": "mse"})
+    board = TensorBoard(tmp_path, histogram_freq=1, write_grads=True)
+    net.fit(X, {"a": Y}, epochs=1, verbose=0, validation_data=(X, {"a": Y}), callbacks=[board])
+    found = values(tmp_path, "histo")
+    check(found["b/kernel_0_grad"][0][1], np.zeros((3, 2)))
+    check(found["a/bias_0_grad"][0][1], 2 * (net.predict(X)[0] - Y).mean(0))
+
+
 def check(histogram, values):
     assert histogram.num == values.size == sum(histogram.bucket)
     rounded = dict(rtol=1e-5, atol=1e-6)

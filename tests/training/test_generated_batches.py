@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from lamella.callbacks import Callback
+from lamella.data.sequence import ReducedItem
 from lamella.layers import Dense
 from lamella.models import Sequential
 from lamella.optimizers import SGD
-from lamella.utils import set_random_seed
+from lamella.utils import Sequence, set_random_seed
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(10, 3)).astype("f4"), RNG.normal(size=(10, 1)).astype("f4")
@@ -115,3 +116,23 @@ def test_fit_raises_the_error_of_the_generator():
 
     with pytest.raises(KeyError, match="disk"):
         linear().fit(broken(), steps_per_epoch=3, verbose=0)
+
+
+class Unreadable(Sequence):
+    """Batches without a sample, as an iterator of files with on_error="skip" gives them."""
+
+    def __len__(self):
+        return 2
+
+    def __getitem__(self, index):
+        return ReducedItem.of((np.zeros((0, 3)), np.zeros((0, 1))), 0, (f"{index}.jpg: empty",))
+
+
+@pytest.mark.filterwarnings("ignore:skipped 1 of the samples")
+@pytest.mark.parametrize("method", ["fit_generator", "evaluate_generator", "predict_generator"])
+def test_an_epoch_without_a_readable_sample_is_an_error(method):
+    net = Sequential([Dense(1, input_shape=(3,))])
+    net.compile("sgd", "mse")
+    message = "^generator, the Sequence Unreadable: no sample of this epoch could be read; 2 samples of 2 batches were skipped$"
+    with pytest.raises(ValueError, match=message):
+        getattr(net, method)(Unreadable(), steps=2) if method != "fit_generator" else net.fit_generator(Unreadable(), verbose=0)

@@ -31,6 +31,17 @@ def moved(model, fit):
     }
 
 
+@pytest.mark.filterwarnings("ignore:Output .b. missing from loss dictionary")
+def test_gradients_of_weights_without_a_loss_are_zero():
+    model = two_heads()
+    model.compile("sgd", {"a": "mse"})
+    found = dict(zip([w.name for w in model.trainable_weights], model.gradients_on_batch(X, {"a": Y}), strict=True))
+    assert {name for name, gradient in found.items() if gradient.any()} == BOTH
+    assert found["b/kernel:0"].shape == (4, 2) and found["b/bias:0"].shape == (2,)
+    error = 2 * (model.predict(X)[0] - Y) / len(Y)
+    np.testing.assert_allclose(found["a/bias:0"], error.sum(0), rtol=1e-5)
+
+
 BOTH = {"a/kernel:0", "a/bias:0", "h/kernel:0", "h/bias:0"}
 
 

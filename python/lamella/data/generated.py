@@ -44,8 +44,8 @@ class GeneratedBatches(Batches):
         argument: The name of the user's argument for `steps`, for messages.
 
     Raises:
-        ValueError: `steps` is None and source is not a Sequence; later, if a batch has no samples, an item is None, or source
-            gives no batch at all.
+        ValueError: `steps` is None and source is not a Sequence; later, if a batch has no samples, an item is None, no sample of
+            an epoch could be read, or source gives no batch at all.
         TimeoutError: While iterating, if a batch takes more than workers.timeout seconds.
 
     Source: Keras 2.2.5, which skips items that are None. This hides a missing `return`, and shifts the rows of
@@ -89,7 +89,7 @@ class GeneratedBatches(Batches):
         if self._counts_anew:
             self.steps = len(self.source)
         self.skipped = None
-        drawn, waited, began = 0, 0.0, perf_counter()
+        drawn, empty, waited, began = 0, 0, 0.0, perf_counter()
         items = self._items(index)
         while True:
             asked = perf_counter()
@@ -104,11 +104,16 @@ class GeneratedBatches(Batches):
             if isinstance(item, ReducedItem):
                 self._count(item.skipped)
                 if not item.samples:
+                    empty += 1
                     continue
             data = in_pool(self.convert, item)
             del item
             self.last_size = data.samples or 1  # a model of its own tensors may get no arrays
             yield *data.read(), self.last_size
+        if empty and empty == drawn:
+            raise ValueError(
+                f"{self._who()}: no sample of this epoch could be read; {self.skipped} samples of {drawn} batches were skipped"
+            )
         if drawn < self.steps:
             self._ended(drawn)
         self._warn_of_waiting(waited, perf_counter() - began)
@@ -163,8 +168,11 @@ class GeneratedBatches(Batches):
             warn(f"skipped {len(new)} of the samples of a batch: {'; '.join(new)}")
 
     def _where(self, drawn: int) -> str:
+        return f"{self._who()}: batch {drawn + 1} of {self.steps}"
+
+    def _who(self) -> str:
         role = "validation_data" if self.argument == "validation_steps" else "generator"
-        return f"{role}, the {named(self.source)}: batch {drawn + 1} of {self.steps}"
+        return f"{role}, the {named(self.source)}"
 
     def _ended(self, drawn: int) -> None:
         validates = self.argument == "validation_steps"

@@ -372,9 +372,12 @@ class Trainable(StepFunctions, GeneratorMethods):
             sample_weight: Sample weights, or None.
 
         Returns:
-            An array for each of `trainable_weights`.
+            An array for each of `trainable_weights`; zeros for a weight that is not trained, as no output with a loss depends
+            on it.
         """
-        return _evaluate.gradients_on_batch(self.compiled_steps(x), self._expected_inputs(), x, y, sample_weight)
+        steps = self.compiled_steps(x)
+        wanted = _whole(self).trainable_weights
+        return _evaluate.gradients_on_batch(steps, self._expected_inputs(), x, y, sample_weight, wanted)
 
     def activations_on_batch(self, x: Arrays) -> dict[str, Arrays]:
         """The outputs of layers in the inference phase. Not in Keras.

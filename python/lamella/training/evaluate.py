@@ -230,10 +230,15 @@ def _begin_batch(objective: Objective, reset_metrics: bool | None) -> None:
         objective.reset()
 
 
-def gradients_on_batch(steps: Steps, inputs: ModelInputs, x: Any, y: Any, sample_weight: Any) -> list[Array]:
-    """See Model.gradients_on_batch."""
+def gradients_on_batch(
+    steps: Steps, inputs: ModelInputs, x: Any, y: Any, sample_weight: Any, wanted: Sequence[Any]
+) -> list[Array]:
+    """The gradients of the `wanted` weights, see Model.gradients_on_batch."""
     data, _ = feed.data_of(inputs, steps.objective.outputs, x, y, sample_weight)
-    return in_pool(steps.gradients, *data.read())
+    found = in_pool(steps.gradients, *data.read())
+    by_weight = {id(variable): gradient for variable, gradient in zip(steps.variables, found, strict=True)}
+    # The others have no influence on the loss, or were frozen when the model was compiled.
+    return [by_weight[id(w)] if id(w) in by_weight else np.zeros_like(w.value) for w in wanted]
 
 
 def activations_on_batch(model: TrainableModel, inputs: ModelInputs, x: Any) -> dict[str, Array]:

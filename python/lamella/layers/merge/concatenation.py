@@ -47,10 +47,6 @@ class Concatenate(Elementwise, self_contained=True):
         super().__init__(**kwargs)
         self.axis = axis
 
-    def build(self, input_shape: list[Shape]) -> None:
-        self.compute_output_shape(input_shape)
-        self.built = True
-
     def call(self, inputs: list[Value]) -> Value:
         try:
             return self._merge_function(inputs)

@@ -40,10 +40,6 @@ class Dot(Elementwise, self_contained=True):
         self.axes = axes
         self.normalize = normalize
 
-    def build(self, input_shape: list[Shape]) -> None:
-        self.compute_output_shape(input_shape)
-        self.built = True
-
     def call(self, inputs: list[Value]) -> Value:
         return self._merge_function(inputs)
 

@@ -18,7 +18,7 @@ from lamella.layers.merge.merge import Merge, check_list
 class Elementwise(Merge):
     """Tensors whose shapes broadcast, combined element by element; the batch comes first in all, missing axes are put in after it.
 
-    As in Keras, it is also the base of Concatenate and Dot, which replace all of it but `_merge_function`.
+    As in Keras, it is also the base of Concatenate and Dot, which inherit `build` and replace the rest.
 
     Raises:
         ValueError: In Keras's own words, for a single input, batches of several sizes or shapes that do not broadcast.
