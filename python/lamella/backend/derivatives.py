@@ -22,7 +22,7 @@ from lamella.graph.function import Function
 from lamella.graph.inner_gradients import gradients_of_values, not_on_tape
 from lamella.graph.input import InputLayer
 from lamella.graph.inputs_again import InputsAgain as InputsAgain  # which makes K.gradients see how inputs depend on others
-from lamella.graph.layer import Layer, known_masks
+from lamella.graph.layer import Layer, symbolic_masks
 from lamella.graph.masked_plan import RepeatingPlan
 from lamella.graph.run_losses import running
 from lamella.graph.symbolic import Node, Symbolic, node_of
@@ -145,7 +145,7 @@ class Gradients(Layer, self_contained=True):
         self._plan = RepeatingPlan(between, self.sources, [loss], again=True)
         self.computed_again = {x for node in between for x in node.outputs} - set(self.sources)
         # The calls after a watched tensor get its mask; masks are further inputs of this layer.
-        masks = dict(enumerate(known_masks(tensors) or []))
+        masks = dict(enumerate(symbolic_masks(tensors) or []))
         self._masked = [i for i, mask in masks.items() if mask is not None]
         self.masks = [masks[i] for i in self._masked]
         self.layers_read = [layer for node in between for layer in (node.layer, *node.layer.layers_read)]

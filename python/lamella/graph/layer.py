@@ -65,7 +65,7 @@ class MaskNotSupported(TypeError):
     """The error of a layer that gets a mask and does not support masking."""
 
 
-def known_masks(tensors: Sequence[Symbolic]) -> list[Any] | None:
+def symbolic_masks(tensors: Sequence[Symbolic]) -> list[Any] | None:
     """The symbolic masks of tensors; None if a user's compute_mask needs values, so that only a run has the masks."""
     try:
         return [mask_of(x) for x in tensors]
@@ -237,7 +237,7 @@ class Layer(LossesAndUpdates, Configurable, Asking):
         """
         if type(self).compute_mask is not Layer.compute_mask:
             return
-        masks = known_masks(tensors)
+        masks = symbolic_masks(tensors)
         if masks is not None:
             self.compute_mask(tensors[0] if single else tensors, masks[0] if single else masks)
 

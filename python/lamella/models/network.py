@@ -22,7 +22,7 @@ from lamella.core.types import Value
 from lamella.core.updates import Updates
 from lamella.core.updates import current as pending
 from lamella.graph.input import Input
-from lamella.graph.layer import MaskNotSupported, known_masks, takes_mask
+from lamella.graph.layer import MaskNotSupported, symbolic_masks, takes_mask
 from lamella.graph.masked_plan import MaskedPlan, plan_kind
 from lamella.graph.plan import Plan
 from lamella.graph.run import GraphRun
@@ -260,7 +260,7 @@ class Network(Stored, GraphLosses, self_contained=True):
 
     def check_masks(self, tensors: list[Symbolic], single: bool) -> None:
         """Raise TypeError if a layer inside gets a mask that it does not support."""
-        masks = known_masks(tensors)
+        masks = symbolic_masks(tensors)
         if masks is None or all(mask is None for mask in masks) or len(masks) != len(self.inputs):
             return
         try:

@@ -17,7 +17,7 @@ from lamella.layers.merge.merge import known_masks
 
 
 @accepts_symbolic("masks")
-def joined(axis: int, rank: int, *unmasked_and_masks: Value | None) -> Any:
+def joined_mask(axis: int, rank: int, *unmasked_and_masks: Value | None) -> Any:
     """The mask of inputs of this rank that are joined along `axis`.
 
     For each input there is itself, or None if it has a mask; then for each its mask, or None. So a mask depends on no more inputs
@@ -62,7 +62,7 @@ class Concatenate(Elementwise, self_contained=True):
         if not known_masks(inputs, mask):
             return None
         unmasked = [x if m is None else None for x, m in zip(inputs, mask)]
-        return joined(self.axis, len(inputs[0].shape), *unmasked, *mask)
+        return joined_mask(self.axis, len(inputs[0].shape), *unmasked, *mask)
 
     def compute_output_shape(self, input_shape: list[Shape]) -> Shape:
         if not isinstance(input_shape, list) or len(input_shape) < 2:
