@@ -18,6 +18,7 @@ from lamella.core import names
 from lamella.layers import BatchNormalization, Dense
 from lamella.models import Sequential, load_model
 from lamella.saving import ModelFileError
+from lamella.saving.guards import isolated
 
 # The longer checks use more.
 FLIPS = int(os.environ.get("LAMELLA_FLIPS", "16"))
@@ -284,3 +285,11 @@ def test_the_error_is_a_value_error_and_an_os_error():
     assert isinstance(error, ValueError) and isinstance(error, OSError)
     again = pickle.loads(pickle.dumps(error))
     assert (str(again), again.path, again.reason) == ("m.h5: is damaged", "m.h5", "is damaged")
+
+
+@pytest.mark.parametrize(
+    "sent", [{}, {"layers": 1}, {"layers": [["a"]]}, {"layers": [["a", [["b", "f9", [1]]], None, None]]}, {"layers": [["a", [], 1, None]]}]
+)  # fmt: skip
+def test_another_structure_from_the_isolated_process_raises(sent):
+    with pytest.raises(ModelFileError, match="what the reader sent is not a model"):
+        isolated._received(io.BytesIO(json.dumps(sent).encode() + b"\n"), "m.h5")

@@ -104,11 +104,25 @@ def _send(contents: Contents, out: BinaryIO) -> None:
 def _received(out: BinaryIO, path: str) -> Contents:
     header = parse_json(out.readline(_TEXT_BYTES), "what the reader sent", path, limit=_TEXT_BYTES)
 
+    try:
+        return _contents(header, out, path)
+    except ModelFileError:
+        raise
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise ModelFileError(path, f"what the reader sent is not a model ({error})") from error
+
+
+def _contents(header: dict[str, Any], out: BinaryIO, path: str) -> Contents:
     def arrays(described: list[Any]) -> list[Named]:
         return [(str(name), _array(out, dtype, shape, path)) for name, dtype, shape in described]
 
     layers = [
-        Entry(str(name), arrays(described), order, None if place is None else str(place))
+        Entry(
+            str(name),
+            arrays(described),
+            None if order is None else [str(part) for part in order],
+            None if place is None else str(place),
+        )
         for name, described, order, place in header["layers"]
     ]
     optimizer_weights = arrays(header["optimizer_weights"])
