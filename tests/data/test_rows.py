@@ -153,3 +153,18 @@ def test_a_normalizer_that_raises_stop_iteration_does_not_end_the_epoch(path):
 
     with pytest.raises(RuntimeError, match="^input 'activation_1_input': reading rows raised StopIteration"):
         model.predict(HDF5Matrix(path, "x", normalizer=normalizer), batch_size=2)
+
+
+def test_a_sparse_matrix_is_converted_once():
+    converted = []
+
+    class Other:
+        shape, dtype = (4, 2), np.dtype("f4")
+
+        def tocsr(self):
+            converted.append(1)
+            return np.arange(8, dtype="f4").reshape(4, 2)
+
+    rows = Rows(Other()).converted("x", lambda a, where: 2 * a).reshaped((2, 1)).part(slice(1, 3))
+    np.testing.assert_array_equal(rows[:], [[[4], [6]], [[8], [10]]])
+    assert len(converted) == 1

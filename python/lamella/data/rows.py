@@ -70,6 +70,7 @@ class Rows:
         row_shape: Shape of a row before `convert`; None for the shape in the source.
         start: First row of the source.
         stop: The row after the last one; None for all rows.
+        rows: The source in a format that is fast to slice by rows, from other Rows of it; None to make it.
 
     Raises:
         TypeError: The source is not numbers.
@@ -84,12 +85,15 @@ class Rows:
         row_shape: tuple[int, ...] | None = None,
         start: int = 0,
         stop: int | None = None,
+        rows: Any = None,
     ) -> None:
         self.source = source
         self.who = who
         self._convert = convert
         self._row_shape = tuple(int(n) for n in source.shape[1:]) if row_shape is None else row_shape
-        self._rows = source.tocsr() if hasattr(source, "tocsr") else source  # other sparse formats are slow to slice by rows
+        if rows is None:
+            rows = source.tocsr() if hasattr(source, "tocsr") else source  # other sparse formats are slow to slice by rows
+        self._rows = rows
         self._start = start
         self._stop: int = source.shape[0] if stop is None else stop
         check_dtype(source.dtype, who, source)
@@ -104,16 +108,17 @@ class Rows:
 
     def converted(self, who: str, convert: Convert) -> Rows:
         """The same rows with another conversion."""
-        return Rows(self.source, who, convert, self._row_shape, self._start, self._stop)
+        return Rows(self.source, who, convert, self._row_shape, self._start, self._stop, self._rows)
 
     def reshaped(self, row_shape: tuple[int, ...]) -> Rows:
         """The same rows, each of this shape."""
-        return Rows(self.source, self.who, self._convert, row_shape, self._start, self._stop)
+        return Rows(self.source, self.who, self._convert, row_shape, self._start, self._stop, self._rows)
 
     def part(self, rows: slice) -> Rows:
         """Consecutive rows, not yet read."""
         start, stop, _ = rows.indices(len(self))
-        return Rows(self.source, self.who, self._convert, self._row_shape, self._start + start, self._start + max(start, stop))
+        start, stop = self._start + start, self._start + max(start, stop)
+        return Rows(self.source, self.who, self._convert, self._row_shape, start, stop, self._rows)
 
     def __getitem__(self, rows: Any) -> Any:
         """The rows of a slice or at indices, or the row at one index."""
