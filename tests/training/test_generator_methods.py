@@ -240,9 +240,9 @@ def test_keras_1_names():
             pickle_safe=False, max_q_size=2, verbose=0,
         )  # fmt: skip
     text = str(caught[0].message)
-    assert len(caught) == 1 and "`fit_generator(..., steps_per_epoch=5, epochs=2, validation_steps=3, workers=2," in text
+    assert len(caught) == 1 and "`fit_generator(..., steps_per_epoch=4, epochs=2, validation_steps=3, workers=2," in text
     assert "['samples_per_epoch', 'nb_val_samples'] counted samples" in text
-    assert history.epoch == [0, 1] and history.params["steps"] == 5
+    assert history.epoch == [0, 1] and history.params["steps"] == 4
     with pytest.warns(UserWarning, match=r"`evaluate_generator\(..., steps=3\)`"):
         assert model.evaluate_generator(forever(xy), val_samples=3) == model.evaluate(X, Y, batch_size=4, verbose=0)
     with pytest.warns(UserWarning, match=r"max_queue_size=2\)`$"):

@@ -55,7 +55,7 @@ def _translated(name: str, old: Sequence[str], args: Sequence[Any], kwargs: dict
     new = {_KERAS1.get(key, key): value for key, value in kwargs.items()}
     size = getattr(args[0] if args else kwargs.get("generator"), "batch_size", None)
     if "samples_per_epoch" in old and size:
-        new["steps_per_epoch"] = -(-kwargs["samples_per_epoch"] // size)
+        new["steps_per_epoch"] = kwargs["samples_per_epoch"] // size  # rounded down, as Keras 2.2.5 does
     call = ", ".join(f"{_KERAS1[key]}={new[_KERAS1[key]]!r}" for key in old)
     text = f"Update your `{name}` call to the Keras 2 API: `{name}(..., {call})`"
     if counted := [key for key in old if key in _COUNTED_SAMPLES]:
