@@ -79,3 +79,19 @@ def test_undamaged_bytes_that_are_not_a_tree_raise():
             from_bytes(with_checksum(plain.getvalue()), "x")
     with pytest.raises(ModelFileError, match="x: not a tree of arrays"):
         from_bytes(with_checksum(b"text"), "x")
+
+
+def test_long_lists_of_numbers_are_arrays():
+    floats, ints = [0.1, float("inf"), -0.0] * 400_000, list(range(2000))
+    data = to_bytes({"floats": floats, "ints": ints, "mixed": [1, 2.5] * 1000, "large": [2**70] * 1000 + ints})
+    assert len(data) < 10 * 2**20
+    back = from_bytes(data, "t")
+    assert back == {"floats": floats, "ints": ints, "mixed": [1, 2.5] * 1000, "large": [2**70] * 1000 + ints}
+    assert str(back["floats"][2]) == "-0.0" and type(back["ints"][0]) is int
+
+
+def test_text_that_could_not_be_read_again_is_not_written():
+    with pytest.raises(
+        ValueError, match="/callbacks/Notes/pages has too much text: 1[0-9]{7} bytes, more than the limit of 167"
+    ):
+        to_bytes({"epoch": 1, "callbacks": {"Notes": {"n": 3, "pages": ["x" * 17 * 2**20]}}})

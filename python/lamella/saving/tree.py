@@ -15,9 +15,11 @@ import numpy as np
 
 from lamella.saving.errors import ModelFileError
 from lamella.saving.guards import checksum
-from lamella.saving.guards.text import parse_json
+from lamella.saving.guards.text import LIMIT, parse_json
 
 _TREE = "tree"
+# A list of numbers of this length is stored as an array: as text it has up to 25 bytes for each number.
+_LONG = 1024
 
 
 def to_bytes(tree: Any) -> bytes:
@@ -28,6 +30,7 @@ def to_bytes(tree: Any) -> bytes:
 
     Raises:
         TypeError: Something else is in the tree. The message names its place.
+        ValueError: Its text is too large to be read again. The message names the place.
     """
     plain, arrays = flatten(tree)
     text = json.dumps(plain)
@@ -61,13 +64,27 @@ def flatten(tree: Any) -> tuple[Any, dict[str, Any]]:
 
     Raises:
         TypeError: As in to_bytes.
+        ValueError: As in to_bytes.
     """
     arrays: dict[str, Any] = {}
-    return _plain(tree, arrays, ""), arrays
+    plain = _plain(tree, arrays, "")
+    size = len(json.dumps(plain))
+    if size > LIMIT:
+        raise ValueError(f"{_largest(plain)} has too much text: {size} bytes, more than the limit of {LIMIT}; use arrays")
+    return plain, arrays
+
+
+def _largest(plain: Any) -> str:
+    """The place of the value that has most of the text."""
+    place = ""
+    while isinstance(plain, dict) and plain.get("dict"):
+        name, plain = max(plain["dict"].items(), key=lambda entry: len(json.dumps(entry[1])))
+        place += f"/{name}"
+    return place or "the tree"
 
 
 def _plain(value: Any, arrays: dict[str, Any], place: str) -> Any:
-    """JSON, in which {"array": i} and {"scalar": i} stand for NumPy's values and {"dict": ...} for dicts."""
+    """JSON with {"array": i}, {"scalar": i} for NumPy's values, {"dict": ...} for dicts, {"numbers": i} for long lists."""
     if value is None or isinstance(value, (bool, int, str)):
         return value
     if isinstance(value, float):  # also np.float64, which is read back as a float with the same bits
@@ -77,12 +94,22 @@ def _plain(value: Any, arrays: dict[str, Any], place: str) -> Any:
             raise TypeError(f"expected names as the keys of {place or 'the tree'}, got {list(value)}")
         return {"dict": {key: _plain(v, arrays, f"{place}/{key}") for key, v in value.items()}}
     if isinstance(value, (list, tuple)):
+        if len(value) >= _LONG and _are_numbers(value):
+            key = f"a{len(arrays)}"
+            arrays[key] = np.array(value)
+            return {"numbers": key}
         return [_plain(v, arrays, f"{place}/{i}") for i, v in enumerate(value)]
     if isinstance(value, (np.ndarray, np.generic)) and value.dtype.kind in "biuf":
         key = f"a{len(arrays)}"
         arrays[key] = value
         return {"array" if isinstance(value, np.ndarray) else "scalar": key}
     raise TypeError(f"expected numbers, strings and arrays, got {type(value).__name__} at {place or 'the top'}")
+
+
+def _are_numbers(values: list[Any] | tuple[Any, ...]) -> bool:
+    """Whether all are floats, or all are ints of 64 bits, which an array holds without a change."""
+    kinds = set(map(type, values))
+    return kinds == {float} or (kinds == {int} and min(values) >= -(2**63) and max(values) < 2**63)
 
 
 def unflatten(value: Any, arrays: Mapping[str, Any]) -> Any:
@@ -98,5 +125,7 @@ def unflatten(value: Any, arrays: Mapping[str, Any]) -> Any:
         if kind == "dict":
             return {key: unflatten(v, arrays) for key, v in content.items()}
         array = arrays[content]
+        if kind == "numbers":
+            return array.tolist()
         return array[()] if kind == "scalar" else array
     return value

@@ -89,7 +89,7 @@ def model_of(contents: Contents, path: str, custom_objects: Mapping[str, Any] | 
 def _add_callback_state(contents: Contents, state: Config) -> None:
     try:
         contents.state["callbacks"], arrays = tree.flatten(state)
-    except TypeError as error:  # in the state of a custom callback: the model is saved without it
+    except (TypeError, ValueError) as error:  # in the state of a custom callback: the model is saved without it
         warn(f"the state of the callbacks is not saved: {error}", RuntimeWarning)
     else:
         contents.state_arrays = list(arrays.items())

@@ -9,12 +9,12 @@ from lamella.core.configurable import Config
 from lamella.saving.errors import ModelFileError
 
 # Bytes. The descriptions of the largest networks of keras.applications have some hundred KiB.
-_LIMIT = 16 * 2**20
+LIMIT = 16 * 2**20
 # Limit of the nodes of a YAML text as a multiple of its characters: an alias has two characters and may stand for many nodes.
 _COPIES = 4
 
 
-def parse_json(text: str | bytes, what: str, path: str, limit: int = _LIMIT) -> Config:
+def parse_json(text: str | bytes, what: str, path: str, limit: int = LIMIT) -> Config:
     """The object in a JSON text.
 
     Args:
@@ -51,7 +51,7 @@ def parse_yaml(text: str | bytes, what: str, path: str) -> Config:
         ImportError: PyYAML is not installed. The message names the extra.
     """
     yaml = yaml_library(path)
-    _check_length(text, what, path, _LIMIT)
+    _check_length(text, what, path, LIMIT)
     try:
         loader = _loader(yaml)(text)
         node = loader.get_single_node()
