@@ -1,6 +1,8 @@
 // The call of a kernel from C: each argument is checked and read from its C struct. No array is copied.
 #pragma once
+#include <atomic>
 #include <cstddef>
+#include <memory>
 #include <new>
 #include <string>
 #include <tuple>
@@ -49,11 +51,22 @@ static_assert(kSameLayout<float> && kSameLayout<double> && kSameLayout<std::uint
 static_assert(LAMELLA_MAX_RANK == kMaxRank && LAMELLA_MAX_AXES == kMaxAxes);
 static_assert(sizeof(lamella_f32_list) == sizeof(ViewList<float>));
 
-// A kernel's name and the names of its arguments.
+// A kernel's name and the names of its arguments. The compiler makes it; its first call reads the text, which allocates and
+// therefore happens within the `try` of `call`.
 struct Signature {
     const char* name;
-    std::vector<Parameter> parameters;
-    Signature(const char* kernel, const char* text) : name(kernel), parameters(parameters_of(text)) {}
+    const char* text;
+    mutable std::atomic<const std::vector<Parameter>*> read{nullptr};
+
+    constexpr Signature(const char* kernel, const char* arguments) : name(kernel), text(arguments) {}
+
+    // Kept until the process ends. Of threads that read it at the same time one keeps its result.
+    const std::vector<Parameter>& parameters() const {
+        const std::vector<Parameter>* known = read.load(std::memory_order_acquire);
+        if (known != nullptr) return *known;
+        auto made = std::make_unique<const std::vector<Parameter>>(parameters_of(text));
+        return read.compare_exchange_strong(known, made.get(), std::memory_order_acq_rel) ? *made.release() : *known;
+    }
 };
 
 // An argument of a function, and the index of an array in a list; -1 if it is not a list.
@@ -63,7 +76,7 @@ struct Where {
     Int place = -1;
 
     std::string name() const {
-        const std::string argument = "argument '" + signature->parameters[parameter].name + "'";
+        const std::string argument = "argument '" + signature->parameters()[parameter].name + "'";
         return place < 0 ? argument : "array " + std::to_string(place) + " of " + argument;
     }
     bool refuse(const std::string& problem) const {
@@ -221,9 +234,10 @@ inline thread_local std::vector<Span> spans;
 template <class T, class... A, class... Given>
 lamella_status call(const Signature& signature, Status (*Kernels<T>::*kernel)(A...), const Kernels<T> Table::* kernels,
                     const Given&... given) {
-    const Table* const table = current_or_null();
-    if (table == nullptr) return failed(LAMELLA_UNSUPPORTED, std::string(signature.name) + ": no instruction set runs here");
     try {
+        const Table* const table = current_or_null();
+        if (table == nullptr)
+            return failed(LAMELLA_UNSUPPORTED, std::string(signature.name) + ": no instruction set runs here");
         spans.clear();
         std::tuple<Reader<A>...> readers;
         int parameter = 0;
@@ -233,7 +247,7 @@ lamella_status call(const Signature& signature, Status (*Kernels<T>::*kernel)(A.
         };
         const bool right = std::apply([&](auto&... reader) { return (read(reader, given) && ...); }, readers);
         if (!right) return LAMELLA_INVALID;
-        const std::string problem = overlap(signature.parameters, spans);
+        const std::string problem = overlap(signature.parameters(), spans);
         if (!problem.empty()) return failed(LAMELLA_INVALID, std::string(signature.name) + ": " + problem);
         const Status status =
             std::apply([&](const auto&... reader) { return (table->*kernels.*kernel)(reader.get()...); }, readers);
