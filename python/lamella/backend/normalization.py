@@ -8,11 +8,12 @@ from typing import Any
 from lamella import ops
 from lamella.backend.reductions import mean as mean_of
 from lamella.backend.reductions import var as var_of
+from lamella.core.shapes import normalize_axis
 from lamella.core.types import Value
 from lamella.graph.checked import checked
 from lamella.graph.connect import in_graphs
 from lamella.graph.trial import Specs
-from lamella.ops.arrays import axis_of, is_of_kernels
+from lamella.ops.arrays import is_of_kernels
 from lamella.ops.tape import array_of
 
 __all__ = ["batch_normalization", "normalize_batch_in_training"]
@@ -40,7 +41,7 @@ def batch_normalization(
     last axis, unless x has four axes.
     """
     ndim = len(x.shape)
-    axis = axis_of(axis, ndim)
+    axis = normalize_axis(axis, ndim)
     if axis == ndim - 1 and ndim > 1 and all(_is_of_channels(v, x) for v in (mean, var, beta, gamma)):
         return ops.batch_norm_inference(x, gamma, beta, mean, var, epsilon=epsilon)
     mean, var, beta, gamma = (_along(v, axis, ndim, x) for v in (mean, var, beta, gamma))
@@ -68,13 +69,13 @@ def _along(v: Value | None, axis: int, ndim: int, x: Value) -> Value | None:
 
 def _specs(specs: Specs, arguments: Mapping[str, Any]) -> Specs:
     shape, dtype = specs[0]
-    axes = {axis_of(axis, len(shape)) for axis in arguments["reduction_axes"]}
+    axes = {normalize_axis(axis, len(shape)) for axis in arguments["reduction_axes"]}
     kept = tuple(d for i, d in enumerate(shape) if i not in axes)
     return ((shape, dtype), (kept, dtype), (kept, dtype))
 
 
 def _normalized(x: Value, gamma: Value | None, beta: Value | None, reduction_axes: Sequence[int], epsilon: float = 1e-3) -> Any:
-    axes = sorted({axis_of(axis, len(x.shape)) for axis in reduction_axes})
+    axes = sorted({normalize_axis(axis, len(x.shape)) for axis in reduction_axes})
     if axes and axes == list(range(len(x.shape) - 1)) and all(_is_of_channels(v, x) for v in (gamma, beta)):
         return list(ops.batch_norm_with_statistics(x, gamma, beta, epsilon=epsilon))
     means, variances = mean_of(x, axes, True), var_of(x, axes, True)

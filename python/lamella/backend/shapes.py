@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 
 from lamella import ops
 from lamella.core.config import floatx, normalize_data_format
-from lamella.core.shapes import count
+from lamella.core.shapes import count, normalize_axis
 from lamella.core.types import Value
 from lamella.graph.connect import in_graphs
 from lamella.graph.trial import Specs
-from lamella.ops.arrays import axis_of
 from lamella.ops.tape import array_of
 
 __all__ = [
@@ -68,7 +67,7 @@ def expand_dims(x: Value, axis: int = -1) -> Value:
 
 def _with_axis(x: Value, axis: int) -> Value:
     shape = list(x.shape)
-    shape.insert(axis_of(axis, len(shape) + 1), 1)
+    shape.insert(normalize_axis(axis, len(shape) + 1), 1)
     return ops.reshape(x, shape=shape)
 
 
@@ -79,7 +78,7 @@ def _squeeze(x: Value, axis: int) -> Value:
         ValueError: There is no such axis, or its size is not 1.
     """
     shape = list(x.shape)
-    if shape.pop(axis_of(axis, len(shape))) != 1:
+    if shape.pop(normalize_axis(axis, len(shape))) != 1:
         raise ValueError(f"K.squeeze: expected axis {axis} of {tuple(x.shape)} to have size 1")
     return ops.reshape(x, shape=shape)
 
@@ -87,7 +86,7 @@ def _squeeze(x: Value, axis: int) -> Value:
 def _squeezed_specs(specs: Specs, arguments: Mapping[str, Any]) -> Specs | None:
     """An unknown size may be 1; trials have few of size 1."""
     shape, dtype = specs[0]
-    axis = axis_of(arguments["axis"], len(shape))
+    axis = normalize_axis(arguments["axis"], len(shape))
     return None if shape[axis] not in (1, None) else (((*shape[:axis], *shape[axis + 1 :]), dtype),)
 
 

@@ -237,14 +237,14 @@ def as_axis(value: object) -> int:
     return operator.index(value)
 
 
-def normalize_axis(axis: int, ndim: int, who: str) -> int:
+def normalize_axis(axis: int, ndim: int, who: str | None = None) -> int:
     """`axis`, counted from the first axis.
 
     Raises:
-        ValueError: It is outside [-ndim, ndim). The message begins with `who`.
+        ValueError: It is outside [-ndim, ndim). The message begins with `who`, if given.
     """
     if not -ndim <= axis < ndim:
-        raise ValueError(f"{who}: expected an axis in [{-ndim}, {ndim}), got {axis}")
+        raise ValueError(f"{'' if who is None else f'{who}: '}expected an axis in [{-ndim}, {ndim}), got {axis}")
     return axis % ndim
 
 

@@ -27,17 +27,6 @@ _MOST_AXES = 8
 _PART, _PIECE = 1 << 15, 64
 
 
-def axis_of(axis: int, ndim: int) -> int:
-    """`axis`, counted from the first axis.
-
-    Raises:
-        ValueError: There is no such axis.
-    """
-    if not -ndim <= axis < ndim:
-        raise ValueError(f"expected an axis in [{-ndim}, {ndim}), got {axis}")
-    return axis % ndim
-
-
 def reshaped(x: Array, shape: int | Sequence[int]) -> Array:
     """x.reshape(shape). If this needs a copy, `contiguous` makes it.
 

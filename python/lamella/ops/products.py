@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lamella.core.shapes import count
+from lamella.core.shapes import count, normalize_axis
 from lamella.core.types import Array, Axes
-from lamella.ops.arrays import axis_of
 from lamella.ops.math import divide, matmul, maximum, sqrt, square
 from lamella.ops.reduce import sum
 from lamella.ops.shape import reshape, transpose
@@ -37,7 +36,7 @@ def batch_dot(x: Array | Tensor, y: Array | Tensor, *, axes: int | Sequence[int]
     if len(pair) != 2 or any(isinstance(axis, (list, tuple)) for axis in pair):
         raise ValueError(f"expected axes to be a number or a pair of numbers, got {axes!r}")
     a, b = pair
-    a, b = axis_of(a, left), axis_of(b, right)
+    a, b = normalize_axis(a, left), normalize_axis(b, right)
     if 0 in (a, b) or x.shape[0] != y.shape[0] or x.shape[a] != y.shape[b]:
         raise ValueError(f"cannot sum axis {a} of {tuple(x.shape)} with axis {b} of {tuple(y.shape)}, batches first")
     of_x, of_y = ([i for i in range(1, n) if i != summed] for n, summed in ((left, a), (right, b)))

@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from lamella import _kernels
-from lamella.core.shapes import count
+from lamella.core.shapes import count, normalize_axis
 from lamella.core.types import Array, Axes
-from lamella.ops.arrays import absent, axis_of, contiguous, empty_like, is_of_kernels
+from lamella.ops.arrays import absent, contiguous, empty_like, is_of_kernels
 from lamella.ops.tape import Backward, Gradients, differentiable
 
 
 def _cumulated(x: Array, axis: int, *, product: bool = False, reverse: bool = False, factors: Array | None = None) -> Array:
     """The kernel `cumulate` along an axis of a float array."""
-    x, at = contiguous(x), axis_of(axis, x.ndim)
+    x, at = contiguous(x), normalize_axis(axis, x.ndim)
     shape = (count(x.shape[:at]), x.shape[at], count(x.shape[at + 1 :]))
     y = empty_like(x)
     scale = absent(x.dtype) if factors is None else contiguous(factors).reshape(shape)
@@ -44,7 +44,7 @@ def cumprod(x: Array, *, axis: int = 0) -> tuple[Array, Backward]:
 def prod(x: Array, *, axis: Axes = None, keepdims: bool = False) -> tuple[Array, Backward]:
     """The product of x over `axis`, see `sum` for keepdims; any shape. The gradient is also exact if elements are zero."""
     axes = tuple(range(x.ndim)) if axis is None else (axis,) if isinstance(axis, int) else tuple(axis)
-    axes = tuple(axis_of(a, x.ndim) for a in axes)
+    axes = tuple(normalize_axis(a, x.ndim) for a in axes)
     y = np.asarray(np.prod(x, axes, dtype=x.dtype, keepdims=keepdims))
 
     def backward(dy: Array, need: tuple[bool, ...]) -> Gradients:

@@ -9,8 +9,9 @@ import numpy as np
 
 from lamella import _kernels
 from lamella.core.shapes import count as count_of
+from lamella.core.shapes import normalize_axis
 from lamella.core.types import Array
-from lamella.ops.arrays import axis_of, concatenated, contiguous, empty_like, reshaped, suits_kernels
+from lamella.ops.arrays import concatenated, contiguous, empty_like, reshaped, suits_kernels
 from lamella.ops.broadcast import large_sum
 from lamella.ops.tape import Backward, Gradients, differentiable
 
@@ -124,7 +125,7 @@ def _sum(x: Array, axes: Sequence[int]) -> Array:
 @differentiable
 def repeat(x: Array, *, count: int, axis: int) -> tuple[Array, Backward]:
     """x with each element repeated `count` times along `axis`."""
-    axis = axis_of(axis, x.ndim)
+    axis = normalize_axis(axis, x.ndim)
     shape = (*x.shape[: axis + 1], count, *x.shape[axis + 1 :])
     return _repeated(x, shape, axis), lambda dy, need: (_sum(dy.reshape(shape), (axis + 1,)),)
 

@@ -6,9 +6,10 @@ import functools
 
 import numpy as np
 
+from lamella.core.shapes import normalize_axis
 from lamella.core.types import Value
 from lamella.ops import activations, math, norm, reduce, shape
-from lamella.ops.arrays import axis_of, constant_like
+from lamella.ops.arrays import constant_like
 from lamella.ops.gradient_rules.linear import adjoint_of
 from lamella.ops.gradient_rules.walk import RULES, Call, constant_slope
 from lamella.ops.tape import array_of
@@ -81,7 +82,7 @@ def _before_relu(call: Call, dy: Value) -> Value:
 
 
 def _concatenated(call: Call, dy: Value) -> list[Value | None]:
-    axis = axis_of(call.config.get("axis", -1), dy.ndim)
+    axis = normalize_axis(call.config.get("axis", -1), dy.ndim)
     ends = np.cumsum([array_of(x).shape[axis] for x in call.inputs])
     keys = [(*[slice(None)] * axis, slice(start, end)) for start, end in zip([0, *ends], ends)]
     return [shape.getitem(dy, key=key) if needed else None for key, needed in zip(keys, call.need)]
