@@ -31,9 +31,11 @@ def check_as_in_steps(model, x, y, weights=None):
     total, gradients = values_and_gradients(model, x, y, weights)
     numbers = np.atleast_1d(model.test_on_batch(x, y, weights))
     assert total == pytest.approx(numbers[0], rel=2e-5)
-    steps = model.gradients_on_batch(x, y, weights)
-    assert len(steps) == len(gradients) > 0
-    for found, wanted in zip(gradients, steps):
+    every = zip(model.trainable_weights, model.gradients_on_batch(x, y, weights), strict=True)
+    steps = {id(weight): gradient for weight, gradient in every}
+    trained = [steps.pop(id(weight)) for weight in model._collected_trainable_weights]
+    assert len(trained) == len(gradients) > 0 and not any(gradient.any() for gradient in steps.values())
+    for found, wanted in zip(gradients, trained, strict=True):
         np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-6)
     assert any(np.abs(g).max() > 1e-4 for g in gradients)
 
