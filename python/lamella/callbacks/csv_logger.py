@@ -84,7 +84,7 @@ class CSVLogger(Callback):
         return {"rows": self._rows}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
-        rows = state.get("rows", self._count())  # a backup of lamella 0.1.0 has no rows
+        rows = state["rows"]
         size = self._size_of(rows)
         if size is not None:
             self.keys, self._keep, self._rows = self._columns(), size, rows
