@@ -131,13 +131,12 @@ class Weighted:
                 continue
             found[id(layer)] = layer, frozen
             if not layer.self_contained and not layer._lists_itself():
-                held = layers_in(list(vars(layer).values()))
-                inside = [inner for inner in held if inner._lists_itself() or layer._contains(inner)]
+                inside = [inner for inner in layer._layers_inside() if inner._lists_itself() or layer._contains(inner)]
                 waiting += [(inner, frozen or not layer.trainable) for inner in reversed(inside)]
         return list(found.values())
 
     def _layers_inside(self) -> list[Weighted]:
-        """The layers that it refers to."""
+        """The layers in its attributes; for a model those of its graph."""
         return layers_in(list(vars(self).values()))
 
     def layers_within(self) -> list[Weighted]:
