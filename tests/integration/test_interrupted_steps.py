@@ -131,7 +131,9 @@ def with_metrics(model):
     step, state = state_of(model)
     for metric in model.metrics[1:]:
         for name, value in vars(metric).items():
-            if isinstance(value, (list, np.ndarray, float)) or name == "right":
+            if name == "_kept":  # of AUC: parts of several arrays
+                state[f"{metric.name} {name}"] = np.concatenate([np.ravel(a) for part in value for a in part] or [[0.0]])
+            elif isinstance(value, (list, np.ndarray, float)) or name == "right":
                 state[f"{metric.name} {name}"] = np.array(value, "f8")
     return step, state
 

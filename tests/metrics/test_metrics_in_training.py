@@ -243,3 +243,76 @@ def test_a_model_names_its_stateful_metrics_as_keras_does():
     assert not hasattr(model, "stateful_metric_names")
     model.compile("sgd", "binary_crossentropy", metrics=["acc", metrics.AUC()])
     assert model.metrics_names == ["loss", "acc", "auc"] and model.stateful_metric_names == ["auc"]
+
+
+class CountedResults(metrics.Metric):
+    """A mean of p that counts how often its result is asked for."""
+
+    def __init__(self):
+        super().__init__("counted")
+        self.reset_states()
+
+    def reset_states(self):
+        self.total = self.seen = 0.0
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        self.total += float(np.sum(y_pred))
+        self.seen += len(y_pred)
+
+    def result(self):
+        LOG.append(self.seen)
+        return self.total / self.seen
+
+
+LOG = []
+
+
+@pytest.mark.parametrize("verbose", [0, 1])
+def test_results_that_nobody_reads_are_not_computed(verbose, capsys):
+    """The result of AUC(num_thresholds=None) sorts all scores so far: for each batch it took a quadratic time in all."""
+    model = binary(metrics=[CountedResults()])
+    LOG.clear()
+    value = model.evaluate(X, Y, batch_size=5, verbose=verbose)[1]
+    assert LOG == [5, 50] and value == pytest.approx(model.predict(X).mean(), rel=1e-6)
+    LOG.clear()
+    history = model.fit(X, Y, batch_size=5, epochs=2, verbose=verbose, validation_data=(X[:20], Y[:20])).history
+    # The first batch, so that errors come early, and the end; a progress line reads more, from time to time.
+    assert LOG == [5, 50, 5, 20] * 2 or verbose
+    assert LOG.count(50) == 2 and history["counted"][0] != history["val_counted"][0]
+    assert 0 < history["counted"][0] < 1
+
+
+def test_callbacks_get_the_result_after_each_batch():
+    seen = []
+
+    class Reads(Callback):
+        def on_batch_end(self, batch, logs=None):
+            seen.append((type(logs["auc"]), logs["auc"]))
+
+        def on_test_batch_end(self, batch, logs=None):
+            seen.append((type(logs["auc"]), logs["auc"]))
+
+    model = binary(metrics=[metrics.AUC(num_thresholds=None)])
+    p = model.predict(X)
+    model.evaluate(X, Y, batch_size=10, verbose=0, callbacks=[Reads()])
+    wanted = [metrics.AUC(num_thresholds=None)(Y[:n], p[:n]) for n in (10, 20, 30, 40, 50)]
+    assert [kind for kind, _ in seen] == [np.float64] * 5
+    assert [value for _, value in seen] == pytest.approx(wanted, rel=1e-12)
+    seen.clear()
+    model.fit(X, Y, batch_size=10, verbose=0, callbacks=[Reads()])
+    assert [kind for kind, _ in seen] == [np.float64] * 5
+
+
+def test_an_epoch_of_many_batches_keeps_exact_scores_in_few_parts():
+    """A step copied and sorted all scores of the epoch before it: 17 bytes for each sample so far, in each batch."""
+    auc = metrics.AUC(num_thresholds=None)
+    rng = np.random.default_rng(5)
+    y, p = rng.integers(0, 2, 4000), rng.uniform(size=4000)
+    model = Sequential([Activation("linear", input_shape=(1,))])
+    model.compile("sgd", "mse", metrics=[auc])
+    value = model.evaluate(p, y, batch_size=4, verbose=0)[1]
+    assert value == pytest.approx(metrics.AUC(num_thresholds=None)(y, p.astype("float32")), rel=1e-12)
+    assert len(auc._kept) <= 11 and sum(len(part[0]) for part in auc._kept) == 4000
+    before = auc._kept[0]
+    model.test_on_batch(p[:4], y[:4])
+    assert auc._kept[0] is before

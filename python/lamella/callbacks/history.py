@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,7 +28,7 @@ class BaseLogger(Callback):
         super().__init__()
         self.stateful_metrics = set(stateful_metrics or ())
         self.seen = 0
-        self.totals: dict[str, float] = {}
+        self.totals: dict[str, Any] = {}
 
     def on_epoch_begin(self, epoch: int, logs: Logs[Any] | None = None) -> None:
         self.seen = 0
@@ -39,21 +39,23 @@ class BaseLogger(Callback):
         values = {name: value for name, value in logs.items() if name not in ("batch", "size")}
         self.add(list(values), list(values.values()), logs.get("size", 0))
 
-    def add(self, names: list[str], values: list[float], size: int) -> None:
+    def add(self, names: Sequence[str], values: Sequence[Any], size: int) -> None:
         """Add one batch to the means.
 
         Args:
             names: Names of the values.
-            values: Means over the samples of the batch.
+            values: Means over the samples of the batch. Those of stateful metrics may be late numbers, see `compute`.
             size: Number of samples.
         """
         self.seen += size
         totals = self.totals
         for name, value in zip(names, values):
-            totals[name] = totals.get(name, 0.0) + value * size
-        if self.stateful_metrics:
-            for name in self.stateful_metrics & totals.keys():
-                totals[name] = values[names.index(name)]
+            totals[name] = value if name in self.stateful_metrics else totals.get(name, 0.0) + value * size
+
+    def compute(self) -> None:
+        """Compute the late numbers: the last values of stateful metrics, before their state changes."""
+        for name in self.stateful_metrics & self.totals.keys():
+            self.totals[name] = float(self.totals[name])
 
     def on_epoch_end(self, epoch: int, logs: Logs[Any] | None = None) -> None:
         if logs is None:

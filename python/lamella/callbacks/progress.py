@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from importlib.util import find_spec
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, SupportsFloat
 
 from lamella.callbacks.base import Callback
 from lamella.callbacks.logs import Logs
@@ -25,11 +25,10 @@ _NOTEBOOK_INTERVAL = 0.2
 _LINE_INTERVAL = 10.0
 
 
-def values_text(values: Mapping[str, float]) -> str:
+def values_text(values: Mapping[str, SupportsFloat]) -> str:
     """' - loss: 0.6931 - acc: 0.5000': four digits after the point, with an exponent if the value is 0.001 or less."""
-    return "".join(
-        f" - {name}: {value:.4f}" if abs(value) > 1e-3 else f" - {name}: {value:.4e}" for name, value in values.items()
-    )
+    numbers = [(name, float(value)) for name, value in values.items()]
+    return "".join(f" - {name}: {value:.4f}" if abs(value) > 1e-3 else f" - {name}: {value:.4e}" for name, value in numbers)
 
 
 def pace_text(seconds: float, count: int) -> str:
@@ -69,8 +68,11 @@ class ProgressLine:
             self.interval = max(interval, _NOTEBOOK_INTERVAL) if _is_notebook() else interval
             self._drawn = 0.0
 
-    def update(self, current: int, values: Mapping[str, float] | None = None) -> None:
-        """Show the state after `current` units, unless the last drawing is less than `interval` seconds ago."""
+    def update(self, current: int, values: Mapping[str, SupportsFloat] | None = None) -> None:
+        """Show the state after `current` units, unless the last drawing is less than `interval` seconds ago.
+
+        Late numbers among the values are computed only for a drawing.
+        """
         now = perf_counter()
         if self.verbose != 1 or now - self._drawn < self.interval:
             return
@@ -219,9 +221,11 @@ class ProgbarLogger(Callback):
         self.seen += size if self.count_mode == "samples" else 1
         shown = {}
         for name in self.params["metrics"]:
-            if name in logs:
+            if name in logs and name in self.stateful_metrics:
+                shown[name] = logs[name]
+            elif name in logs:
                 self.totals[name] = self.totals.get(name, 0.0) + logs[name] * size
-                shown[name] = logs[name] if name in self.stateful_metrics else self.totals[name] / max(1, self.samples)
+                shown[name] = self.totals[name] / max(1, self.samples)
         if self.progbar.target is None or self.seen < self.progbar.target:
             self.progbar.update(self.seen, shown)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,6 +13,8 @@ from lamella.core.registry import register
 from lamella.core.types import Floats
 from lamella.metrics.confusion import decisions, ratio
 from lamella.metrics.streaming import Metric, scores_of
+
+_Part = tuple[Floats, NDArray[np.bool_], Floats]
 
 _HEIGHTS: dict[str, Callable[[Floats], Floats]] = {
     "interpolation": lambda y: (y[:-1] + y[1:]) / 2,
@@ -46,6 +48,7 @@ class AUC(Metric):
     """
 
     direction: ClassVar[str | None] = "max"
+    never_written = ("_kept",)
 
     def __init__(
         self,
@@ -72,27 +75,27 @@ class AUC(Metric):
         self._true_positives = np.zeros(count)
         self._false_positives = np.zeros(count)
         self._positives = self._negatives = 0.0
-        self._scores: NDArray[Any] = np.empty(0)
-        self._labels: NDArray[np.bool_] = np.empty(0, bool)
-        self._weights: Floats = np.empty(0)
+        # For num_thresholds=None: scores, labels and weights of all batches, in a few parts.
+        self._kept: list[_Part] = []
 
     def update_state(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> None:
         scores, positive, weights = scores_of(y_true, y_pred, sample_weight, self.name)
         self._positives += float(weights[positive].sum())
         self._negatives += float(weights[~positive].sum())
         if self._ascending is None:
-            self._keep(scores.ravel().astype(np.float64), positive.ravel(), weights.ravel())
+            self._keep(scores.ravel().astype(np.float64), positive.ravel(), weights.flatten())  # a copy: they are the batch's
         else:
             right, wrong = decisions(scores, positive, weights, self._ascending)
             self._true_positives += right
             self._false_positives += wrong
 
     def _keep(self, scores: Floats, positive: NDArray[np.bool_], weights: Floats) -> None:
-        scores = np.concatenate([self._scores, np.where(np.isnan(scores), 0.0, scores)])
-        order = np.argsort(scores, kind="stable")  # fast, because the kept scores are already sorted
-        self._scores = scores[order]
-        self._labels = np.concatenate([self._labels, positive])[order]
-        self._weights = np.concatenate([self._weights, weights])[order]
+        """Add a part. It is joined with those before it that are not larger, so a sample is copied once for each doubling."""
+        part: _Part = np.where(np.isnan(scores), 0.0, scores), positive, weights
+        before = list(self._kept)
+        while before and len(before[-1][0]) <= len(part[0]):
+            part = _joined([before.pop(), part])
+        self._kept = [*before, part]
 
     def result(self) -> float:
         """The area. A rate without samples is 0, as in Keras."""
@@ -110,12 +113,21 @@ class AUC(Metric):
         """True and false positives at ascending thresholds."""
         if self._ascending is not None:
             return self._true_positives, self._false_positives
-        last_of_equals = np.flatnonzero(np.append(np.diff(self._scores) > 0, True)[: len(self._scores)])
-        below = [np.cumsum(np.where(self._labels == kind, self._weights, 0.0))[last_of_equals] for kind in (True, False)]
+        none: _Part = np.empty(0), np.empty(0, bool), np.empty(0)
+        scores, labels, weights = _joined([none, *self._kept])
+        order = np.argsort(scores, kind="stable")
+        scores, labels, weights = scores[order], labels[order], weights[order]
+        last_of_equals = np.flatnonzero(np.append(np.diff(scores) > 0, True)[: len(scores)])
+        below = [np.cumsum(np.where(labels == kind, weights, 0.0))[last_of_equals] for kind in (True, False)]
         return (
             np.append(self._positives, np.maximum(self._positives - below[0], 0)),
             np.append(self._negatives, np.maximum(self._negatives - below[1], 0)),
         )
+
+
+def _joined(parts: Sequence[_Part]) -> _Part:
+    scores, labels, weights = zip(*parts)
+    return np.concatenate(scores), np.concatenate(labels), np.concatenate(weights)
 
 
 def _ascending(num_thresholds: int | None, thresholds: Sequence[float] | None) -> Floats | None:

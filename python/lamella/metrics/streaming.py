@@ -30,12 +30,15 @@ class Metric(Configurable):
 
     Attributes:
         direction: The direction in which it improves, "max" or "min"; with None the name decides.
+        never_written: Names of attributes that update_state replaces and does not change in place. A step, which works on a copy
+            of the state, does not copy them.
 
     Source: keras.metrics.Metric of Keras 2.3; Keras 2.2.5 has only the protocol (stateful, reset_states).
     """
 
     stateful: ClassVar[bool] = True
     direction: ClassVar[str | None] = None
+    never_written: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, name: str | None = None, dtype: str | None = None) -> None:
         self.name = name or snake_case(type(self).__name__)

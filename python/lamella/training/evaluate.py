@@ -207,7 +207,7 @@ def train_on_batch(
     class_weight: Any = None,
     *,
     reset_metrics: bool | None = None,
-) -> list[float]:
+) -> list[Any]:
     """One step on one batch; see Model.train_on_batch."""
     data, _ = feed.data_of(inputs, steps.objective.outputs, x, y, sample_weight, class_weight)
     with Exclusive(steps.model), Run(steps, training=True) as objective:
@@ -217,7 +217,7 @@ def train_on_batch(
 
 def test_on_batch(
     steps: Steps, inputs: ModelInputs, x: Any, y: Any, sample_weight: Any, *, reset_metrics: bool | None = None
-) -> list[float]:
+) -> list[Any]:
     """The numbers of one batch; see Model.test_on_batch."""
     data, _ = feed.data_of(inputs, steps.objective.outputs, x, y, sample_weight)
     with Run(steps) as objective:
@@ -277,7 +277,7 @@ def number(value: Any) -> Any:
     return np.float64(value)
 
 
-def as_numbers(values: list[float], names: Sequence[str], *, return_dict: bool = False) -> Numbers:
+def as_numbers(values: list[Any], names: Sequence[str], *, return_dict: bool = False) -> Numbers:
     """One number, a list of several, or a dict by name, as np.float64 like in Keras."""
     numbers: list[float] = [number(value) for value in values]
     if return_dict:

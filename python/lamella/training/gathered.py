@@ -34,8 +34,9 @@ def twin_of(metric: Any) -> Any:
     cls: Any = type(metric)
     twin = cls.__new__(cls)
     attributes = vars(metric).copy()
+    shared = getattr(cls, "never_written", ())
     for name, value in attributes.items():
-        if type(value) not in _FIXED:
+        if type(value) not in _FIXED and name not in shared:
             attributes[name] = _copy(value)
     vars(twin).update(attributes)
     return twin

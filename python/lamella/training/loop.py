@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -12,7 +12,7 @@ import numpy as np
 from lamella.callbacks.callback_list import CallbackList, Position
 from lamella.callbacks.history import BaseLogger
 from lamella.callbacks.logs import Logs
-from lamella.callbacks.progress import ProgressLine
+from lamella.callbacks.progress import ProgbarLogger, ProgressLine
 from lamella.callbacks.state import restore
 from lamella.core.pool import in_pool
 from lamella.core.warn import warn
@@ -102,8 +102,10 @@ def _train_epoch(steps: Steps, run: Fit, epoch: int, first: Position | None) -> 
     callbacks, averages = run.callbacks, run.averages
     # Usually only `averages` has batch hooks. Then no logs are made for batches.
     watched = [c for c in callbacks.listeners("train") if c is not averages]
+    # The progress line reads the numbers of few batches. Other callbacks get np.float64 of all, as in Keras.
+    late = all(type(c) is ProgbarLogger for c in watched)
     batches = run.batches.epoch(epoch)
-    done = 0
+    done, finished = 0, True
     if first is not None:
         done = sum(1 for _ in islice(batches, first.batch))
         first.reached()
@@ -112,13 +114,18 @@ def _train_epoch(steps: Steps, run: Fit, epoch: int, first: Position | None) -> 
         if watched:
             logs: Logs[Any] = Logs(batch=index, size=size)
             callbacks.call_batch("train", "begin", index, logs)
-            logs.update(zip(names, map(np.float64, step(inputs, targets, weights))))
+            numbers = step(inputs, targets, weights)
+            # Those of the first batch are computed, so that an error of a metric does not wait for the end of the epoch.
+            logs.update(zip(names, numbers if late and index > done else map(np.float64, numbers)))
             callbacks.call_batch("train", "end", index, logs)
         else:
-            averages.add(names, step(inputs, targets, weights), size)
+            numbers = step(inputs, targets, weights)
+            averages.add(names, numbers if index > done else [*map(float, numbers)], size)
         if model.stop_training:
-            return index + 1 == run.batches.steps
-    return True
+            finished = index + 1 == run.batches.steps
+            break
+    averages.compute()
+    return finished
 
 
 def evaluate(
@@ -145,8 +152,9 @@ def evaluate(
     """
     names = objective.names
     objective.reset()
+    stateful = [name in objective.stateful_names for name in names]
     totals = [0.0] * len(names)
-    last: list[float] = totals
+    last: Sequence[Any] = totals
     samples = 0
     if callbacks is not None:
         callbacks.on_test_begin()
@@ -158,18 +166,19 @@ def evaluate(
             callbacks.call_batch("test", "begin", batch, logs)
         test = steps.test if steps.own_test is None else steps.test_batch
         last = in_pool(test, inputs, targets, weights, objective)
+        if not batch:  # an error of a metric does not wait for the last batch
+            last = [*map(float, last)]
         if watched:
             assert callbacks is not None
             logs.update(zip(names, map(np.float64, last)))
             callbacks.call_batch("test", "end", batch, logs)
         samples += size
-        totals = [total + value * size for total, value in zip(totals, last)]
+        totals = [total if own else total + value * size for total, value, own in zip(totals, last, stateful)]
         if progress is not None:
             progress.update(batch + 1 if batches.samples is None else samples)
     if callbacks is not None:
         callbacks.on_test_end()
-    stateful = objective.stateful_names
-    return [np.float64(now if name in stateful else total / samples) for name, now, total in zip(names, last, totals)]
+    return [np.float64(now if own else total / samples) for own, now, total in zip(stateful, last, totals)]
 
 
 def _end_after(error: BaseException, callbacks: CallbackList) -> None:

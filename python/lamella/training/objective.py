@@ -241,8 +241,8 @@ class Objective(PickledByName):
         weights: Sequence[Array | None],
         then: list[Call],
         made: Mapping[Place, Value] = _NONE,
-    ) -> list[float]:
-        """One number for each of `names`.
+    ) -> list[Any]:
+        """One number for each of `names`: a float, or a LateNumber.
 
         Args:
             total: As `total` returns it.
@@ -253,7 +253,7 @@ class Objective(PickledByName):
             then: A list to which the calls are added that change the state of metrics; the step's commit runs them.
             made: As in `total`.
         """
-        numbers = [total]
+        numbers: list[Any] = [total]
         if self._report_losses:
             numbers += losses
         if self.metrics:
@@ -267,8 +267,8 @@ class Objective(PickledByName):
         weights: Sequence[Array | None],
         then: list[Call],
         made: Mapping[Place, Value],
-    ) -> list[float]:
-        numbers: list[float] = []
+    ) -> list[Any]:
+        numbers: list[Any] = []
         masks = None if type(values) is list else values.masks
         for i, (output, target, weight) in enumerate(zip(self.outputs, targets, weights)):
             value = values[output.index]

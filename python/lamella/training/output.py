@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from lamella.core import registry
-from lamella.core.atomic import Call
+from lamella.core.atomic import Call, Scope
 from lamella.core.bound_function import bound_function
 from lamella.core.pickling import PickledByName
 from lamella.core.shapes import Shape
 from lamella.core.types import Array
+from lamella.core.updates import current as pending
 from lamella.core.updates import making
 from lamella.core.user_array import for_user, of_lamella
 from lamella.core.variable import Variable
@@ -21,6 +22,22 @@ from lamella.ops.arrays import total as total_of
 from lamella.ops.tape import value_of
 from lamella.training.gathered import moves, twin_of
 from lamella.training.shares import Rule, row_shares
+
+
+class LateNumber:
+    """A number of the logs that is computed by `float`. The loop reads those of the batches that somebody looks at.
+
+    Args:
+        compute: Gives the number.
+    """
+
+    __slots__ = ("_compute",)
+
+    def __init__(self, compute: Callable[[], float]) -> None:
+        self._compute = compute
+
+    def __float__(self) -> float:
+        return Scope((pending, "values", True)).run(self._compute)
 
 
 @dataclass
@@ -52,8 +69,8 @@ class Metric(PickledByName):
         mask: Array | None,
         then: list[Call],
         made: Any = None,
-    ) -> float:
-        """The value for one batch.
+    ) -> float | LateNumber:
+        """The value for one batch. That of a streaming metric is computed when somebody reads it.
 
         Args:
             target: y of the batch.
@@ -66,6 +83,7 @@ class Metric(PickledByName):
         weights = weights if self.weighted else None
         stateful = self.stateful
         function = twin_of(self.function) if stateful else self.function
+        number: float | LateNumber
         if hasattr(function, "update_state"):
             number = self._streamed(function, target, output, weights, mask)
         else:
@@ -86,13 +104,20 @@ class Metric(PickledByName):
         return number
 
     def _streamed(
-        self, function: Callable[..., Any], target: Array, output: Array, weights: Array | None, mask: Array | None
-    ) -> float:
+        self, function: Any, target: Array, output: Array, weights: Array | None, mask: Array | None
+    ) -> float | LateNumber:
         """The result of a streaming metric after this batch. Masked elements have weight 0."""
         if mask is not None:
             kept = mask.astype(np.float64)
             weights = kept if weights is None else kept * weights.reshape(*weights.shape, *[1] * (mask.ndim - weights.ndim))
-        value: Any = np.asarray(function(target, output, weights))
+        if not of_lamella(type(function).__call__):
+            return self._one_number(function(target, output, weights))
+        # `__call__` of lamella's Metric, in two parts: `result` may cost as much as all batches before.
+        function.update_state(target, output, weights)
+        return LateNumber(lambda: self._one_number(function.result()))
+
+    def _one_number(self, result: Any) -> float:
+        value: Any = np.asarray(result)
         if value.size != 1:
             raise ValueError(
                 f"metric '{self.name}': a column of the logs holds one number, got {value.size}; give one threshold"

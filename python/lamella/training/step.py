@@ -155,7 +155,7 @@ class Steps(PickledByName):
                 grads[i] = np.zeros_like(self._params[i])
         return grads
 
-    def train(self, inputs: list[Array], targets: Sequence[Array], weights: Sequence[Array | None]) -> list[float]:
+    def train(self, inputs: list[Array], targets: Sequence[Array], weights: Sequence[Array | None]) -> list[Any]:
         """One step: forward, backward, one update of the weights in place, constraints.
 
         Args:
@@ -164,7 +164,7 @@ class Steps(PickledByName):
             weights: Sample weights for each trained output, or None.
 
         Returns:
-            One number for each column of the logs, computed before the update.
+            One number for each column of the logs, a float or a LateNumber, computed before the update.
 
         Raises:
             ValueError: A weight has no gradient.
@@ -176,7 +176,7 @@ class Steps(PickledByName):
             return Scope(*changed).run(self._train_as_compiled, inputs, targets, weights)
         return self._train_as_compiled(inputs, targets, weights)
 
-    def _train_as_compiled(self, inputs: list[Array], targets: Sequence[Array], weights: Sequence[Array | None]) -> list[float]:
+    def _train_as_compiled(self, inputs: list[Array], targets: Sequence[Array], weights: Sequence[Array | None]) -> list[Any]:
         if len(self.added.tensors) != self._ready:
             self._prepare(targets)
         try:
@@ -267,7 +267,7 @@ class Steps(PickledByName):
             return self.penalties
         return [*self.penalties, *(functools.partial(made.get, (_LOSS, i)) for i in range(len(self._losses_of_steps)))]
 
-    def _train(self, inputs: list[Array], targets: Sequence[Array], weights: Sequence[Array | None]) -> list[float]:
+    def _train(self, inputs: list[Array], targets: Sequence[Array], weights: Sequence[Array | None]) -> list[Any]:
         objective = self.session.objective or self.objective
         updates = Updates()
         values, made, y, (total, losses, terms) = self._tape.run(self._forward, objective, inputs, targets, weights, updates)
@@ -357,7 +357,7 @@ class Steps(PickledByName):
         targets: Sequence[Array],
         weights: Sequence[Array | None],
         objective: Objective,
-    ) -> list[float]:
+    ) -> list[Any]:
         """Forward only, in the inference phase. The loss includes the penalties.
 
         Args:
@@ -367,7 +367,7 @@ class Steps(PickledByName):
             objective: The objective of the `Run`.
 
         Returns:
-            One number for each column of the logs.
+            One number for each column of the logs, a float or a LateNumber.
         """
         if len(self.added.tensors) != self._ready:
             self._prepare(targets)
@@ -383,7 +383,7 @@ class Steps(PickledByName):
         targets: Sequence[Array],
         weights: Sequence[Array | None],
         objective: Objective,
-    ) -> list[float]:
+    ) -> list[Any]:
         updates = Updates()
         updates.allowed = False
         values, made, y = self._run(inputs, targets, weights, False, updates)
