@@ -12,7 +12,7 @@ import pytest
 
 from lamella import backend as K
 from lamella import config
-from lamella.callbacks import LambdaCallback
+from lamella.callbacks import Callback, LambdaCallback
 from lamella.core.pool import in_pool
 from lamella.layers import Dense, Dropout
 from lamella.models import Model, Sequential
@@ -236,6 +236,24 @@ def test_deleting_a_model_returns_memory(train):
     del model
     gc.collect()
     assert config.pool_counts().free == 0 and config.pool_counts().in_use == 0
+
+
+def test_networks_that_come_and_go_leave_the_pool_to_a_running_fit():
+    """Each of them emptied the pool, and the next step had page faults for all its memory."""
+    free = []
+
+    class Looks(Callback):
+        def on_batch_end(self, batch, logs=None):
+            before = config.pool_counts().free
+            look = Model(self.model.inputs, self.model.layers[0].output)
+            assert look.output_shape == (None, 512)
+            del look
+            gc.collect()
+            free.append((before, config.pool_counts().free))
+
+    model = trained()
+    model.fit(X, Y, batch_size=32, verbose=0, callbacks=[Looks()])
+    assert len(free) > 1 and all(before == after > 0 for before, after in free)
 
 
 # --- training ---------------------------------------------------------------------------------------------------

@@ -68,7 +68,7 @@ def set_pool_limit(limit: int | None) -> None:
 def empty_pool() -> int:
     """Return the free memory to the system, and the memory in use as soon as its arrays are gone.
 
-    The deletion of a model and `K.clear_session` do this too. The end of `fit` only offers the memory (`offer_pool`).
+    The deletion of a model that has run and `K.clear_session` do so too. The end of `fit` only offers the memory (`offer_pool`).
 
     Returns:
         The number of bytes that were returned at once.

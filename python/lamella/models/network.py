@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from lamella import _kernels
 from lamella.core.atomic import Scope
 from lamella.core.checks import as_array
 from lamella.core.configurable import Config
@@ -64,10 +63,6 @@ class Network(Stored, GraphLosses, self_contained=True):
         super().__init__(name=name, trainable=trainable)
         self._set_ends(_listed(inputs), _listed(outputs))
         self._traced = trace(self.inputs, self.outputs, equal_names=self.internal, outside=False)
-
-    # Blocks of its steps in the pool have other sizes than those of other models. It is a function of C, in which no Ctrl-C
-    # arrives: CPython drops an error that is raised in __del__.
-    __del__ = staticmethod(_kernels.empty_pool)
 
     def __copy__(self) -> Any:
         """A deep copy: a model that shares layers with another cannot be trained independently."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from lamella import _kernels
 from lamella.core import phase, registry
 from lamella.core.graphs import GraphUpdate
 from lamella.core.pool import in_pool
@@ -35,6 +36,12 @@ class _Made:
 
 class Functions(dict[str, Function]):
     """The functions of a model that exist, by name. A copy of a model has none: they belong to this process."""
+
+    # Blocks of a model's steps in the pool have other sizes than those of other models. Only a model that has trained, evaluated
+    # or predicted has these functions. Networks that lamella or a callback makes during a fit, to look at layers, may come and go
+    # without making the next step take all its memory anew. It is a function of C, in which no Ctrl-C arrives: CPython drops an
+    # error that is raised in __del__.
+    __del__ = staticmethod(_kernels.empty_pool)
 
     def __reduce__(self) -> Any:
         return type(self), ()
