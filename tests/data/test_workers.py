@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from lamella.data.sequence import Sequence
+from lamella.data.workers import processes as worker_processes
 from lamella.data.workers.options import WorkerOptions
 from lamella.data.workers.pool import Item, WorkerPool
 from lamella.data.workers.processes import WorkerDiedError
@@ -225,6 +226,60 @@ def test_stop_does_not_wait_for_a_busy_process(pools):
     began = time.monotonic()
     pool.stop()
     assert time.monotonic() - began < 2 and pool.alive == 0
+
+
+@pytest.mark.parametrize("make", [Faulty, local_sequence])
+def test_no_pipe_is_closed_while_a_thread_uses_it(make, monkeypatch, pools):
+    """The system may give the number of a closed file to another one at once."""
+    receive, states, begun = worker_processes.receive, [], threading.Semaphore(0)
+
+    def slow(connection):
+        begun.release()
+        try:
+            return receive(connection)
+        finally:
+            time.sleep(0.2)
+            states.append(connection.closed)
+
+    monkeypatch.setattr(worker_processes, "receive", slow)
+    sequence = make("sleep")
+    sequence.at = 0
+    pool = pools(sequence, 2, 2, True)
+    pool.results(items(0, 0))
+    assert all(begun.acquire(timeout=10) for _ in range(2))
+    connections = [process._connection for process in pool._processes]
+    pool.stop()
+    assert states == [False, False] and pool.alive == 0
+    assert all(connection.closed for connection in connections)
+
+
+class Parents(Squares):
+    """Each batch starts a process that lives on."""
+
+    def __getitem__(self, index):
+        child = os.fork()
+        if not child:
+            time.sleep(600)
+        return child, os.getpid()
+
+
+@pytest.mark.parametrize("make", [Parents, lambda: type("Local", (Parents,), {})()])
+def test_a_process_that_a_worker_started_does_not_hide_its_death(make, pools):
+    pool = pools(make(), 1, 1, True, 10.0)
+    results = pool.results(items(0, 1))
+    child, worker = next(results)
+    started = [child]
+    try:
+        started.append(next(results)[0])
+        os.kill(worker, signal.SIGKILL)
+        died = pool.results(items(2))
+        began = time.monotonic()
+        with pytest.raises(WorkerDiedError, match="SIGKILL"):
+            next(died)
+        assert time.monotonic() - began < 5
+    finally:
+        for pid in started:
+            os.kill(pid, signal.SIGKILL)
 
 
 def test_stop_does_not_wait_for_ever_for_a_thread():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import pickle
 import signal
 import traceback
@@ -111,6 +112,9 @@ def run_forked(theirs: Connection, ours: Connection, work: Callable[[Any], Any])
 
 
 def _serve(connection: Connection, work: Callable[[Any], Any] | None) -> None:
+    # A process that the work starts must not keep the pipe open: its end shows the parent that this process has ended.
+    os.set_inheritable(connection.fileno(), False)
+    os.register_at_fork(after_in_child=connection.close)
     failure: BaseException | None = None
     try:
         while True:

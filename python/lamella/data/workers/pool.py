@@ -126,8 +126,9 @@ class WorkerPool:
                 for _ in works:
                     self._processes.append(Process(work))
                 self._threads = Threads(self._processes, main, options.max_queue_size, timeout)
-            except BaseException:
-                self._end_processes()
+            except BaseException:  # the threads, if there are any, have ended
+                self._kill()
+                self._close()
                 raise
         else:
             self._threads = Threads(works, main, options.max_queue_size, timeout)
@@ -161,9 +162,15 @@ class WorkerPool:
             timeout: Seconds to wait for the threads; None waits without limit.
         """
         self._threads.dismiss()
-        self._end_processes()
+        self._kill()
         self._threads.join(timeout)
+        if not self._threads.alive:  # else a pipe is closed when its thread has ended, with the last reference to it
+            self._close()
 
-    def _end_processes(self) -> None:
+    def _kill(self) -> None:
         for process in self._processes:
-            process.stop()
+            process.kill()
+
+    def _close(self) -> None:
+        for process in self._processes:
+            process.close()

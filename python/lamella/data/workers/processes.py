@@ -8,9 +8,11 @@ is closed, so none runs longer than its parent.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -81,7 +83,8 @@ class Process:
         """
         pickled = _pickled(work)
         if pickled is None or self._digest is None:
-            self.stop()
+            self.kill()
+            self.close()
             self._begin(work, pickled)
         elif (digest := pickled.digest()) != self._digest:
             self._digest = digest
@@ -103,9 +106,17 @@ class Process:
         except PipeEnded:
             raise WorkerDiedError(self._child.pid, self._child.wait(GRACE_SECONDS)) from None
 
-    def stop(self) -> None:
-        """Kill the child. Its current task is lost."""
+    def kill(self) -> None:
+        """Kill the child. Its current task is lost, and the thread that waits for it gets WorkerDiedError."""
+        if self._connection.closed:
+            return
         self._child.kill()
+        # The system may be unable to end a child that waits for a broken disk. The thread does not wait for it either.
+        with socket.socket(fileno=os.dup(self._connection.fileno())) as pipe, contextlib.suppress(OSError):
+            pipe.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Close the pipe of a killed child. No thread may use it: the system gives the numbers of closed files to others."""
         self._child.wait(GRACE_SECONDS)
         self._connection.close()
 
