@@ -318,6 +318,23 @@ def test_processes_learn_of_a_changed_sequence(make, pools):
     assert {pid for _, pid in got} <= pids or make is not Squares
 
 
+def test_a_sequence_is_pickled_once_for_all_processes(pools):
+    pickled = []
+
+    class Large(Squares):
+        def __reduce__(self):
+            pickled.append(1)
+            return Squares, (self.length,)
+
+    sequence = Large()
+    pool = pools(sequence, 3, 4, True)
+    assert len(pickled) == 1
+    sequence.length = 13
+    pool.renew()
+    assert len(pickled) == 2
+    assert [int(x[0]) for x, _ in pool.results(items(*[12] * 6))] == [144] * 6
+
+
 class Draws(Squares):
     def __getitem__(self, index):
         import random

@@ -9,6 +9,7 @@ import pickle
 import signal
 import traceback
 from collections.abc import Callable
+from functools import cached_property
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -35,8 +36,9 @@ class Pickled:
         self.header = header.getvalue()
         self.buffers = [memoryview(buffer.raw()) for buffer in buffers]
 
+    @cached_property
     def digest(self) -> bytes:
-        """A hash of the contents."""
+        """A hash of the contents, when it is first read."""
         digest = hashlib.blake2b(self.header)
         for buffer in self.buffers:
             digest.update(buffer)

@@ -119,12 +119,13 @@ class WorkerPool:
                     "one worker draws from it. Please consider using the `keras.utils.Sequence` class."
                 )
             # Imported here: most programs start no processes.
-            from lamella.data.workers.processes import Process
+            from lamella.data.workers.processes import Process, pickled_work
 
             work: Work = SeededItemOf(source) if self._indexed else NextOf(source, random_seed)
+            pickled = pickled_work(work)
             try:
                 for _ in works:
-                    self._processes.append(Process(work))
+                    self._processes.append(Process(work, pickled))
                 self._threads = Threads(self._processes, main, options.max_queue_size, timeout)
             except BaseException:  # the threads, if there are any, have ended
                 self._kill()
@@ -146,9 +147,13 @@ class WorkerPool:
 
         Its pickle shows whether it has changed. If it cannot be pickled, the processes are forked again.
         """
-        if self._indexed:
+        if self._indexed and self._processes:
+            from lamella.data.workers.processes import pickled_work
+
+            work = SeededItemOf(self.source)
+            pickled = pickled_work(work)
             for process in self._processes:
-                process.renew(SeededItemOf(self.source))
+                process.renew(work, pickled)
 
     @property
     def alive(self) -> int:

@@ -60,13 +60,14 @@ class Process:
 
     Args:
         work: A callable. Changes that it makes to itself stay in the child.
+        pickled: The result of `pickled_work` for it. Several processes share one, because the work may be large.
     """
 
-    def __init__(self, work: Work) -> None:
-        self._begin(work, _pickled(work))
+    def __init__(self, work: Work, pickled: Pickled | None) -> None:
+        self._begin(work, pickled)
 
     def _begin(self, work: Work, pickled: Pickled | None) -> None:
-        self._digest = pickled.digest() if pickled is not None else None
+        self._digest = None if pickled is None else pickled.digest
         self._connection, theirs = Pipe()
         fresh = pickled is not None and b"__main__" not in pickled.header
         try:
@@ -76,18 +77,17 @@ class Process:
         if pickled is not None and fresh:
             self._talk(lambda: pickled.send(self._connection))
 
-    def renew(self, work: Work) -> None:
-        """Let the child do other work from here on. No task may be running.
+    def renew(self, work: Work, pickled: Pickled | None) -> None:
+        """Let the child do other work from here on, with the arguments of the constructor. No task may be running.
 
         The work is sent if it differs from the last one. If it cannot be pickled, the child is forked again.
         """
-        pickled = _pickled(work)
         if pickled is None or self._digest is None:
             self.kill()
             self.close()
             self._begin(work, pickled)
-        elif (digest := pickled.digest()) != self._digest:
-            self._digest = digest
+        elif pickled.digest != self._digest:
+            self._digest = pickled.digest
             self._talk(lambda: pickled.send(self._connection))
 
     def __call__(self, argument: Any) -> Any:
@@ -163,7 +163,7 @@ def _fresh(theirs: Connection) -> _Child:
     )
 
 
-def _pickled(work: Work) -> Pickled | None:
+def pickled_work(work: Work) -> Pickled | None:
     """The pickle of the work, or None if it cannot be pickled."""
     try:
         return Pickled(Renewal(work))
