@@ -2,11 +2,14 @@
 
 import os
 import pickle
+import shutil
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from lamella.data.workers.options import WorkerOptions
+from lamella.data.workers.pool import Item, WorkerPool
 from lamella.preprocessing.image import DirectoryIterator, load_img
 from tests.preprocessing.image.folder import make, values
 
@@ -102,11 +105,9 @@ def test_the_cache_holds_as_many_files_as_fit(tmp_path):
             os.rename(path, path + ".away")
         np.testing.assert_array_equal(iterator[0], first)
         assert values(first) == list(range(5))
-        # A copy, for example in a worker process, begins with an empty cache.
+        # A copy in the same process shares the cache.
         copy = pickle.loads(pickle.dumps(iterator))
-        if cached:
-            with pytest.raises(FileNotFoundError):
-                copy[0]
+        np.testing.assert_array_equal(copy[0], first)
         for path in gone:
             os.rename(path + ".away", path)
         if cached < 5:
@@ -117,3 +118,27 @@ def test_the_cache_holds_as_many_files_as_fit(tmp_path):
     for wrong in (-1, 2.5, True):
         with pytest.raises(ValueError, match="expected cache_bytes to be a number of bytes"):
             read(root, cache_bytes=wrong)
+
+
+@pytest.mark.parametrize("in_script", [False, True])
+def test_the_cache_of_a_worker_process_lasts_longer_than_an_epoch(tmp_path, in_script):
+    iterator = read(make(tmp_path, {"a": 5}), cache_bytes=1 << 20)
+    if in_script:  # then the process is a fork, which also receives the iterator for each epoch
+        iterator.extra = Marked()
+    pool = WorkerPool(iterator, WorkerOptions(1, 2, True))
+    try:
+        [first] = pool.results([Item(0, 0)])
+        iterator.on_epoch_end()
+        pool.renew()
+        shutil.rmtree(tmp_path / "a")
+        [second] = pool.results([Item(0, 0)])
+        assert values(first) == values(second) == list(range(5))
+    finally:
+        pool.stop()
+
+
+class Marked:
+    """Its pickle has the text by which a class of the script is recognized."""
+
+    def __reduce__(self):
+        return str, ("__main__",)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import secrets
 import threading
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Literal, TypeAlias, TypedDict
@@ -45,8 +47,9 @@ class FileOptions(TypedDict, total=False):
         draft: See load_img; False by default.
         decoder: The decoder of files that are JPEGs by name and content: "pillow", the default, or "simplejpeg", which must be
             installed. Its pixels differ from Pillow's by at most 2 of 255, and also where colours are converted to grey.
-        cache_bytes: The limit, in bytes, of the resized pixels that stay in memory; 0 by default. Each worker process has its own
-            cache.
+        cache_bytes: The limit, in bytes, of the resized pixels that stay in memory; 0 by default. Copies of an iterator in one
+            process share a cache. Each worker process has its own, which lasts as long as the process: until the end of fit, but
+            only one epoch if the iterator cannot be pickled.
     """
 
     on_error: Literal["raise", "skip", "blank"]
@@ -70,6 +73,31 @@ def check_options(who: str, options: Mapping[str, Any]) -> None:
     size = options.get("cache_bytes", 0)
     if isinstance(size, bool) or not isinstance(size, (int, np.integer)) or size < 0:
         raise ValueError(f"{who}: expected cache_bytes to be a number of bytes, got {size!r}")
+
+
+class _Cache:
+    """The pixels of files that stay in memory.
+
+    Args:
+        size: Their limit in bytes.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.pixels: dict[str, Array] = {}
+        self._free_bytes = size
+        self._lock = threading.Lock()
+
+    def add(self, path: str, pixels: Array) -> None:
+        """Keep the pixels of a file if there is room for them."""
+        if pixels.nbytes <= self._free_bytes:
+            with self._lock:
+                if pixels.nbytes <= self._free_bytes and path not in self.pixels:
+                    self.pixels[path] = pixels
+                    self._free_bytes -= pixels.nbytes
+
+
+# The caches in use, by the `cache_key` of their Readers. A worker process receives the iterator again for each epoch.
+_caches: weakref.WeakValueDictionary[str, _Cache] = weakref.WeakValueDictionary()
 
 
 class Reader:
@@ -107,15 +135,14 @@ class Reader:
         self.draft = options.get("draft", False)
         self.decoder = options.get("decoder", "pillow")
         self.cache_bytes = options.get("cache_bytes", 0)
+        self.cache_key = secrets.token_hex(16) if self.cache_bytes else ""
         if self.decoder == "simplejpeg":
             import simplejpeg  # noqa: F401 - to fail here, and not during training
         self._set_unpickled()
 
     def _set_unpickled(self) -> None:
         """Set the attributes that a pickle does not have."""
-        self._lock = threading.Lock()
-        self._cache: dict[str, Array] = {}
-        self._free_bytes = self.cache_bytes
+        self._cache = _caches.setdefault(self.cache_key, _Cache(self.cache_bytes))
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if not name.startswith("_")}
@@ -129,7 +156,7 @@ class Reader:
         place = 0
         while place < len(paths):
             chunk = paths[place : place + _CHUNK_FILES]
-            known = [self._cache.get(path) for path in chunk]
+            known = [self._cache.pixels.get(path) for path in chunk]
             unknown = [path for path, pixels in zip(chunk, known) if pixels is None]
             read = _kernels.read_files(unknown, _CHUNK_BYTES) if unknown else []
             decoded = iter(self._all_pixels(list(zip(unknown, read, _kernels.jpeg_frames(read)))))
@@ -149,12 +176,7 @@ class Reader:
             pixels = self._decoded(pillow, *file)
         except Exception as error:
             return error
-        path = file[0]
-        if pixels.nbytes <= self._free_bytes:
-            with self._lock:
-                if pixels.nbytes <= self._free_bytes and path not in self._cache:
-                    self._cache[path] = pixels
-                    self._free_bytes -= pixels.nbytes
+        self._cache.add(file[0], pixels)
         return pixels
 
     def _decoded(self, pillow: PillowDecoder, path: str, data: bytes | None, frame: Frame | None) -> Array:
