@@ -59,3 +59,11 @@ def test_each_runtime_of_openmp_is_known(tmp_path, name):
     user.write_bytes(b"\x7fELF\0" + name.encode() + b"\0")
     other.write_bytes(b"\x7fELF\0libgomposites.so\0libm.so.6\0")
     assert report.openmp([runtime, user, other]) == ([str(runtime)], ["user.so"])
+
+
+def test_the_report_needs_no_linux(monkeypatch, tmp_path):
+    """macOS has no /proc."""
+    monkeypatch.setattr(report, "PROC", tmp_path)
+    said = dict(report.report())
+    assert said["CPU"] == f"unknown ({platform.machine()})"
+    assert said["OpenMP runtimes loaded"] == said["libraries that use OpenMP"] == "unknown"

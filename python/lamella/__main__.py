@@ -20,6 +20,8 @@ import lamella
 from lamella import _kernels
 from lamella.embedding import get_cmake_dir, get_include, get_library
 
+# Where Linux describes its processes and the machine. Other systems, such as macOS, do not have it.
+PROC = Path("/proc")
 # The names of the OpenMP runtimes of GNU, Intel and LLVM.
 RUNTIME = re.compile(rb"lib(?:gomp|iomp5|omp)\b")
 
@@ -106,7 +108,8 @@ def report() -> Iterator[tuple[str, str]]:
     yield "CPUs to use", str(_kernels.cpu_limit())
     quota = _kernels.read_cpu_quota()
     yield "control group's quota", f"{quota} CPUs" if quota else "none"
-    runtimes, users = openmp(loaded())
+    libraries = loaded()
+    runtimes, users = (["unknown"], ["unknown"]) if libraries is None else openmp(libraries)
     yield "OpenMP runtimes loaded", ", ".join(runtimes) or "none"
     yield "libraries that use OpenMP", ", ".join(users) or "none"
 
@@ -114,15 +117,18 @@ def report() -> Iterator[tuple[str, str]]:
 def cpu() -> str:
     """The model of the CPU, or "unknown". On Arm the system does not name it."""
     try:
-        found = re.search(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+        found = re.search(r"^model name\s*: (.*)$", (PROC / "cpuinfo").read_text(), re.MULTILINE)
     except OSError:
         return "unknown"
     return found[1] if found else "unknown"
 
 
-def loaded() -> list[Path]:
-    """The paths of the shared libraries in this process."""
-    lines = Path("/proc/self/maps").read_text().splitlines()
+def loaded() -> list[Path] | None:
+    """The paths of the shared libraries in this process; None if the system does not list them."""
+    try:
+        lines = (PROC / "self/maps").read_text().splitlines()
+    except OSError:
+        return None
     paths = {line.split(maxsplit=5)[5] for line in lines if line.count("/") and ".so" in line}
     return sorted(path for path in map(Path, paths) if path.is_file())
 
