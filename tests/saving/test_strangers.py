@@ -1,6 +1,7 @@
 """Harmful files: each raises at once, without running code, opening other files, or filling the memory."""
 
 import json
+import resource
 import struct
 import subprocess
 import sys
@@ -14,6 +15,8 @@ from lamella import backend as K
 from lamella import config
 from lamella.layers import Dense, Lambda
 from lamella.models import Sequential, load_model
+from lamella.saving import ModelFileError
+from lamella.saving.guards import isolated
 
 # Loads each file under an audit hook; prints what was raised, what ran, and how much memory it took.
 LOADER = """
@@ -272,7 +275,7 @@ def test_names_that_refer_to_one_long_string_do_not_fill_the_memory(tmp_path):
     assert error is not None and kilobytes < 100_000
 
 
-def test_many_names_beside_a_long_description_are_read(tmp_path):
+def test_many_names_beside_a_long_description_are_read(tmp_path, monkeypatch):
     path = tmp_path / "w.h5"
     model = Sequential([Dense(1, input_dim=1, name=f"d{i}") for i in range(200)])
     model.save(path)
@@ -281,3 +284,22 @@ def test_many_names_beside_a_long_description_are_read(tmp_path):
         file["model_weights"].attrs.create("layer_names", names.astype(object), dtype=h5py.string_dtype("ascii"))
         file.attrs["long"] = b"x" * 2**23
     np.testing.assert_array_equal(load_model(path, compile=False).get_weights()[0], model.get_weights()[0])
+    # Without Linux's /proc, as on macOS, no process has a memory limit, so the file must be trusted.
+    missing = f"import pathlib; isolated._SIZES = pathlib.Path({str(tmp_path / 'nowhere')!r}); isolated.serve("
+    monkeypatch.setattr(isolated, "_START", isolated._START.replace("isolated.serve(", missing))
+    with pytest.raises(ModelFileError, match="this system cannot limit the memory of a process; if you trust the file"):
+        load_model(path, compile=False)
+    with h5py.File(path) as file:
+        np.testing.assert_array_equal(load_model(file, compile=False).get_weights()[0], model.get_weights()[0])
+    model.save(path)
+    np.testing.assert_array_equal(load_model(path, compile=False, timeout=60).get_weights()[0], model.get_weights()[0])
+
+
+def test_a_lower_limit_of_a_resource_stays(monkeypatch):
+    """Only the administrator may raise a limit, for example that of a job on a cluster."""
+    limits = {resource.RLIMIT_CPU: (10, 20), resource.RLIMIT_AS: (resource.RLIM_INFINITY,) * 2}
+    monkeypatch.setattr(resource, "getrlimit", limits.__getitem__)
+    monkeypatch.setattr(resource, "setrlimit", limits.__setitem__)
+    for kind, most, wanted in ((resource.RLIMIT_CPU, 600, 20), (resource.RLIMIT_CPU, 5, 5), (resource.RLIMIT_AS, 7, 7)):
+        isolated._lower(kind, most)
+        assert limits[kind] == (wanted, wanted)

@@ -23,13 +23,16 @@ import numpy as np
 from lamella.core.shapes import as_shape, count
 from lamella.saving.contents import TEXTS, Contents, Entry, Named
 from lamella.saving.errors import ModelFileError
+from lamella.saving.guards.hdf5 import MayUnpackLarge
 from lamella.saving.guards.text import parse_json
 
 # Bytes for names and descriptions, in addition to the arrays.
 _TEXT_BYTES = 2**26
 # Bytes of memory in addition to Python, NumPy and h5py, and the arrays of the file.
 _SPARE_BYTES = 2**28
-_START = "import sys; sys.path[:] = {path!r}; from lamella.saving.guards.isolated import serve; serve({limit}, {seconds})"
+_START = "import sys; sys.path[:] = {path!r}; from lamella.saving.guards import isolated; isolated.serve({limit}, {seconds})"
+# Linux's sizes of this process, in pages. Without it, as on macOS, the size of the address space is not known.
+_SIZES = Path("/proc/self/statm")
 
 
 def read(file: BinaryIO, path: str, timeout: float) -> Contents:
@@ -64,22 +67,44 @@ def serve(limit: int, seconds: int) -> None:
     """The child: reads the file from standard input and writes the contents to standard output.
 
     Args:
-        limit: Limit of memory in bytes.
+        limit: Limit of the output in bytes.
         seconds: Limit of processor time. The parent stops the child earlier; this limit is for a child without a parent.
     """
     size = sys.stdin.buffer.seek(0, 2)
-    here = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    memory = here + 8 * size + _SPARE_BYTES
-    for kind, most in ((resource.RLIMIT_FSIZE, limit), (resource.RLIMIT_AS, memory), (resource.RLIMIT_CPU, seconds)):
-        resource.setrlimit(kind, (most, most))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    here = _address_space()
+    limits = [(resource.RLIMIT_FSIZE, limit), (resource.RLIMIT_CPU, seconds), (resource.RLIMIT_CORE, 0)]
+    if here is not None:
+        limits.append((resource.RLIMIT_AS, here + 8 * size + _SPARE_BYTES))
+    for kind, most in limits:
+        _lower(kind, most)
     from lamella.saving.formats import _hdf5
 
     try:
-        contents = _hdf5.read_here(sys.stdin.buffer, "the file", limited=True)
+        contents = _hdf5.read_here(sys.stdin.buffer, "the file", limited=here is not None)
     except ModelFileError as error:
         sys.exit(error.reason)
+    except MayUnpackLarge:
+        sys.exit(
+            "a list of names may need more memory than the size of the file suggests, and this system cannot limit the memory of "
+            "a process; if you trust the file, open it with h5py.File and pass this instead of its path"
+        )
     _send(contents, sys.stdout.buffer)
+
+
+def _address_space() -> int | None:
+    """The bytes of addresses that this process uses; None if the system does not say."""
+    try:
+        return int(_SIZES.read_text().split()[0]) * resource.getpagesize()
+    except OSError:
+        return None
+
+
+def _lower(kind: int, most: int) -> None:
+    """Limit a resource of this process. A lower limit that is set already stays: only the administrator may raise it."""
+    set_already = resource.getrlimit(kind)[1]
+    if set_already != resource.RLIM_INFINITY:
+        most = min(most, set_already)
+    resource.setrlimit(kind, (most, most))
 
 
 def _send(contents: Contents, out: BinaryIO) -> None:
