@@ -1,9 +1,11 @@
 """A file is always the complete old one or the complete new one: after kill -9, a full disk, a missing directory."""
 
 import errno
+import fcntl
 import os
 import resource
 import signal
+import stat
 import subprocess
 import sys
 import threading
@@ -11,7 +13,8 @@ import threading
 import numpy as np
 import pytest
 
-from lamella.core.files import check_target, replace_file
+from lamella.core import files
+from lamella.core.files import check_target, replace_file, with_staging
 from lamella.layers import Dense
 from lamella.models import Sequential, load_model
 
@@ -114,6 +117,54 @@ def test_a_full_disk_leaves_the_old_file(tmp_path):
     assert path.read_bytes() == before and strays(tmp_path) == []
     for a, b in zip(model.get_weights(), weights):
         np.testing.assert_array_equal(a, b)
+
+
+def test_a_file_system_without_locks_and_flushes_of_directories(tmp_path, monkeypatch):
+    """Lustre and NFS have locks only if they are mounted so."""
+    fsync = os.fsync
+
+    def no_lock(file, operation):
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    def files_only(descriptor):
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        fsync(descriptor)
+
+    monkeypatch.setattr(fcntl, "flock", no_lock)
+    monkeypatch.setattr(os, "fsync", files_only)
+    path, used = tmp_path / "m.h5", []
+    for data in (b"old", b"new"):
+        check_target(path)
+        replace_file(path, data)
+        with_staging(str(tmp_path), ".staging-", "old", lambda place: used.append(os.path.isdir(place)))
+        assert path.read_bytes() == data and os.listdir(tmp_path) == ["m.h5"]
+    assert used == [True, True]
+    # Nobody can know whether a process writes a stray file, so it stays.
+    stray = tmp_path / (files._prefix("m.h5") + "0" * 16)
+    stray.write_bytes(b"part")
+    replace_file(path, b"third")
+    assert path.read_bytes() == b"third" and stray.exists()
+
+
+def test_a_directory_is_removed_where_unlink_refuses_it_otherwise(tmp_path, monkeypatch):
+    """macOS raises PermissionError for a directory, Linux IsADirectoryError."""
+    unlink = os.unlink
+
+    def refusing(path, **options):
+        if os.path.isdir(path) or str(path).endswith("kept"):
+            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), path)
+        unlink(path, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "unlink", refusing)
+        place = tmp_path / "directory"
+        with files.Removing(str(place)):
+            place.mkdir()
+        assert not place.exists()
+        (tmp_path / "kept").write_bytes(b"")
+        with pytest.raises(PermissionError), files.Removing(str(tmp_path / "kept")):
+            pass
 
 
 @pytest.mark.parametrize(

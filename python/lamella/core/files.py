@@ -21,6 +21,9 @@ from typing import BinaryIO
 
 Path = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 
+# The errors of file systems that do not have an operation: Lustre, NFS and others have locks only if they are mounted so.
+_UNSUPPORTED = {errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.EINVAL}
+
 
 def replace_file(path: Path, data: bytes | bytearray | memoryview) -> None:
     """Write `data` to `path`. At any time, also after an error or interrupt, the file is the complete old or new one.
@@ -127,7 +130,9 @@ class Removing:
             os.unlink(self.path)
         except FileNotFoundError:
             pass  # renamed
-        except IsADirectoryError:
+        except (IsADirectoryError, PermissionError):  # macOS raises the second one for a directory
+            if not os.path.isdir(self.path):
+                raise
             shutil.rmtree(self.path, ignore_errors=True)
 
 
@@ -139,10 +144,23 @@ def _with_temporary(target: str, use: Callable[[BinaryIO, str], None]) -> None:
     while True:
         name = _prefix(target) + secrets.token_hex(8)
         with Removing(name), Removing(name), open(name, "xb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            lock(file.fileno())
             if os.fstat(file.fileno()).st_nlink:  # else another process removed it as a stray file before it was locked
                 use(file, name)
                 return
+
+
+def lock(descriptor: int) -> None:
+    """Wait for the lock of a file. On a file system without locks nothing is locked, and no stray files are removed.
+
+    Args:
+        descriptor: The open file.
+    """
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    except OSError as error:
+        if error.errno not in _UNSUPPORTED:
+            raise
 
 
 def with_staging(directory: str, prefix: str, spare: str, use: Callable[[str], None]) -> None:
@@ -192,7 +210,10 @@ def _locked_directory(name: str, *, wait: bool = True) -> Iterator[bool]:
         yield False
         return
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        if wait:
+            lock(descriptor)
+        else:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield os.fstat(descriptor).st_nlink > 0
     finally:
         os.close(descriptor)
@@ -218,9 +239,12 @@ def _remove_strays(target: str) -> None:
 
 
 def _sync(directory: str) -> None:
-    """Flush a directory to the disk, which makes a rename in it permanent."""
+    """Flush a directory to the disk, which makes a rename in it permanent. Some file systems can flush only files."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _UNSUPPORTED:
+            raise
     finally:
         os.close(descriptor)

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from lamella.callbacks.progbar import Progbar
-from lamella.core.files import Removing
+from lamella.core.files import Removing, lock
 from lamella.core.keras_json import keras_home
 from lamella.core.keras_names import complete as _complete
 from lamella.core.warn import warn
@@ -138,14 +138,11 @@ def _locked(path: str) -> Iterator[None]:
 
     A file system without locks, as some network disks, is used without one.
     """
-    import fcntl
-
     name = os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.lock")
     while True:
         descriptor = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
-            with suppress(OSError):
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            lock(descriptor)
             try:
                 current = os.path.samestat(os.fstat(descriptor), os.stat(name))
             except FileNotFoundError:
