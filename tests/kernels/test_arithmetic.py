@@ -27,6 +27,29 @@ def test_arithmetic(target, dtype, operation):
             assert y.intact()
 
 
+@pytest.mark.parametrize("operation", range(8))
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_both_broadcast(target, dtype, operation):
+    for size in [
+        *((3, 5, c) for c in (1, 2, 3, 7, 16, 17, 33, 67, 300)),
+        (1, 9001, 3),
+        (40, 30, 64),
+        (2, 3, 20_001),
+        (3, 700, 2),
+    ]:
+        normal = np.random.default_rng(size[-1]).standard_normal
+        for own_a in np.ndindex(2, 2, 2):
+            for own_b in np.ndindex(2, 2, 2):
+                if not all(p or q for p, q in zip(own_a, own_b, strict=True)):
+                    continue
+                a, b = (surrounded(normal([n if own else 1 for n, own in zip(size, owns, strict=True)]), dtype, 1)
+                        for owns in (own_a, own_b))  # fmt: skip
+                y = Guarded(size, dtype, 3)
+                _kernels.arithmetic(a, b, operation, y.array)
+                np.testing.assert_array_equal(y.array, OPERATIONS[operation](a, b))
+                assert y.intact()
+
+
 def test_special_values():
     a, b = np.array([[[1.0, -1.0, 0.0, np.inf, np.nan, -0.0]]]), np.zeros((1, 1, 1))
     y = np.empty_like(a)

@@ -347,7 +347,7 @@ LAMELLA_API lamella_status lamella_where_f32(const lamella_u8* condition, const 
         const lamella_f32* y);
 LAMELLA_API lamella_status lamella_where_f64(const lamella_u8* condition, const lamella_f64* a, const lamella_f64* b,
         const lamella_f64* y);
-// --- arithmetic: a, y [N, R, C]; b the same, or 1 in place of any of them. operation: 0 a + b, 1 a - b, 2 b - a, 3 a * b,
+// --- arithmetic: y [N, R, C]; a and b the same, or 1 in place of any of them. operation: 0 a + b, 1 a - b, 2 b - a, 3 a * b,
 // 4 a / b, 5 b / a, 6 the larger one, 7 the smaller one; NaN if one is NaN ----------------------------------
 // Writes y; in place: y.
 LAMELLA_API lamella_status lamella_arithmetic_f32(const lamella_f32* a, const lamella_f32* b, int64_t operation,

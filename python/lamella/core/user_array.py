@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from lamella.core.shapes import Dim, TensorShape, merged
+from lamella.core.shapes import Dim, TensorShape, count, merged
 from lamella.core.types import Array
 
 # For a function of NumPy of two arrays of one dtype, float32 or float64: from how many elements on, and by what, it is computed
@@ -47,7 +48,7 @@ class UserArray(np.ndarray[Any, Any]):
         function, two = None, None
         if ufunc in faster and method == "__call__" and not options:
             size, function = faster[ufunc]
-            two = _of_one_dtype(given) if any(isinstance(v, np.ndarray) and v.size >= size for v in given) else None
+            two = _of_one_dtype(given) if broadcasts_to_many(given, size) else None
         result = getattr(ufunc, method)(*given, **options) if two is None or function is None else function(*two)
         if out is not None:
             return out[0] if len(out) == 1 else out
@@ -64,6 +65,16 @@ class UserArray(np.ndarray[Any, Any]):
 
 def _plain(value: Any) -> Any:
     return value.view(np.ndarray) if isinstance(value, UserArray) else value
+
+
+def broadcasts_to_many(xs: Sequence[Any], least: int) -> bool:
+    """Whether two numbers or arrays, broadcast, may have `least` elements or more."""
+    sizes = [x.size if isinstance(x, np.ndarray) else 1 for x in xs]
+    if max(sizes) >= least:
+        return True
+    if len(sizes) != 2 or sizes[0] * sizes[1] < least or xs[0].shape == xs[1].shape:
+        return False
+    return count([max(pair) for pair in itertools.zip_longest(*(reversed(x.shape) for x in xs), fillvalue=1)]) >= least
 
 
 def _of_one_dtype(values: Sequence[Any]) -> list[Array] | None:

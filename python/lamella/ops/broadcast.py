@@ -13,11 +13,8 @@ from lamella.core.shapes import count
 from lamella.core.types import Array
 from lamella.ops.arrays import contiguous, empty_like, is_of_kernels, suits_kernels
 
-# The numbers of cpp/table/elementwise.def, of functions of NumPy and of the same with swapped arguments.
-_OPERATIONS: dict[np.ufunc, tuple[int, int]] = {
-    np.add: (0, 0), np.subtract: (1, 2), np.multiply: (3, 3), np.true_divide: (4, 5), np.maximum: (6, 6),
-    np.minimum: (7, 7),
-}  # fmt: skip
+# The numbers of cpp/table/elementwise.def.
+_OPERATIONS = {np.add: 0, np.subtract: 1, np.multiply: 3, np.true_divide: 4, np.maximum: 6, np.minimum: 7}
 # The functions of the kernels `elementary_forward` and `elementary_backward`.
 ABSOLUTE, ROOT, CLIP, POWER = range(4)
 # Elements of two chunks of a kernel. NumPy computes smaller arrays on one thread as fast.
@@ -37,17 +34,22 @@ def elementwise(function: np.ufunc, a: Array, b: Array) -> Array:
             b = unrepeated(b)
         elif suits_kernels(b):
             a = unrepeated(a)
-    swapped = b.size > a.size
-    large, other = (b, a) if swapped else (a, b)
-    if not _is_large(large) or other.dtype != large.dtype or not suits_kernels(other):
+    if a.dtype != b.dtype or not user_array.broadcasts_to_many((a, b), _LARGE):
         return np.asarray(function(a, b))
-    shapes = _of_three_axes(large.shape, other.shape)
+    if not (suits_kernels(a) and suits_kernels(b)):
+        return np.asarray(function(a, b))
+    try:
+        shape = np.broadcast_shapes(a.shape, b.shape)
+    except ValueError:
+        return np.asarray(function(a, b))  # with NumPy's own error
+    shapes = _of_three_axes(shape, a.shape, b.shape)
     if shapes is None:
-        wider = along_last_axes(large.shape, other)
-        return np.asarray(function(a, b)) if wider is None else elementwise(function, *((wider, b) if swapped else (a, wider)))
-    shape, own = shapes
-    y = empty_like(large, tuple(large.shape))
-    _kernels.arithmetic(large.reshape(shape), other.reshape(own), _OPERATIONS[function][swapped], y.reshape(shape))
+        wider = along_last_axes(shape, b), along_last_axes(shape, a)
+        if wider[0] is not None:
+            return elementwise(function, a, wider[0])
+        return np.asarray(function(a, b)) if wider[1] is None else elementwise(function, wider[1], b)
+    y = empty_like(a, shape)
+    _kernels.arithmetic(a.reshape(shapes[1]), b.reshape(shapes[2]), _OPERATIONS[function], y.reshape(shapes[0]))
     return y
 
 
@@ -93,20 +95,21 @@ def is_small_power(a: Array, b: Array) -> bool:
     return -8 <= p <= 8 and (2 * p).is_integer()
 
 
-def _of_three_axes(shape: Sequence[int], other: Sequence[int]) -> tuple[list[int], list[int]] | None:
-    """Two shapes with neighbouring axes joined, [N, R, C] and each of these or 1, whose broadcast is `shape`; None if none are."""
-    if len(other) > len(shape):
-        return None
-    joined: list[tuple[int, int]] = []
-    for n, own in zip(shape, (1,) * (len(shape) - len(other)) + tuple(other)):
-        if own not in (1, n):
-            return None
-        if joined and (joined[-1][1] == 1) == (own == 1) and n != 1:
-            joined[-1] = joined[-1][0] * n, joined[-1][1] * own
-        elif n != 1:
-            joined.append((n, own))
-    joined = [(1, 1)] * (3 - len(joined)) + joined
-    return None if len(joined) > 3 else ([n for n, _ in joined], [own for _, own in joined])
+def _of_three_axes(shape: Sequence[int], *others: Sequence[int]) -> list[list[int]] | None:
+    """`shape` and the shapes that are broadcast to it, with neighbouring axes joined: three axes each; None if they are more."""
+    # Of each joined axis its length in all shapes, and in which of the shapes it is broadcast.
+    joined: list[tuple[list[int], list[bool]]] = []
+    padded = [(1,) * (len(shape) - len(other)) + tuple(other) for other in others]
+    for lengths in zip(shape, *padded):
+        if lengths[0] == 1:
+            continue
+        repeated = [own == 1 for own in lengths]
+        if joined and joined[-1][1] == repeated:
+            joined[-1] = [n * own for n, own in zip(joined[-1][0], lengths)], repeated
+        else:
+            joined.append((list(lengths), repeated))
+    missing = 3 - len(joined)
+    return None if missing < 0 else [[1] * missing + list(lengths) for lengths in zip(*(lengths for lengths, _ in joined))]
 
 
 def along_last_axes(shape: Sequence[int], other: Array) -> Array | None:
