@@ -39,18 +39,26 @@ def elementwise(function: np.ufunc, a: Array, b: Array) -> Array:
     if not (suits_kernels(a) and suits_kernels(b)):
         return np.asarray(function(a, b))
     try:
-        shape = np.broadcast_shapes(a.shape, b.shape)
+        y = empty_like(a, np.broadcast_shapes(a.shape, b.shape))
     except ValueError:
         return np.asarray(function(a, b))  # with NumPy's own error
-    shapes = _of_three_axes(shape, a.shape, b.shape)
-    if shapes is None:
-        wider = along_last_axes(shape, b), along_last_axes(shape, a)
-        if wider[0] is not None:
-            return elementwise(function, a, wider[0])
-        return np.asarray(function(a, b)) if wider[1] is None else elementwise(function, wider[1], b)
-    y = empty_like(a, shape)
-    _kernels.arithmetic(a.reshape(shapes[1]), b.reshape(shapes[2]), _OPERATIONS[function], y.reshape(shapes[0]))
-    return y
+    return y if _compute(_OPERATIONS[function], a, b, y) else np.asarray(function(a, b))
+
+
+def _compute(operation: int, a: Array, b: Array, y: Array) -> bool:
+    """Fill y by the kernel, which broadcasts along three axes; False: that is not possible."""
+    shapes = _of_three_axes(y.shape, a.shape, b.shape)
+    if shapes is not None:
+        _kernels.arithmetic(a.reshape(shapes[1]), b.reshape(shapes[2]), operation, y.reshape(shapes[0]))
+        return True
+    for wider, other in ((along_last_axes(y.shape, b), a), (along_last_axes(y.shape, a), b)):
+        if wider is not None:
+            return _compute(operation, *((other, wider) if other is a else (wider, other)), y)
+    # The pairs of the steps of two sequences: example by example.
+    if y.size < len(y) * _LARGE // 2:
+        return False
+    a, b = (x.reshape((1,) * (y.ndim - x.ndim) + x.shape) for x in (a, b))
+    return all(_compute(operation, a[i % len(a)], b[i % len(b)], y[i]) for i in range(len(y)))
 
 
 def unrepeated(x: Array) -> Array:
