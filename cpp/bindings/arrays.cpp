@@ -152,7 +152,10 @@ PyObject* sum_by_kernel(PyObject* a, PyObject* b, PyObject* into) {
                       std::equal(x->dimensions, x->dimensions + x->nd, before->dimensions);
     if (into == b || (into == nullptr && !is_contiguous(before))) std::swap(before, x);
     const bool empty = std::find(x->dimensions, x->dimensions + x->nd, 0) != x->dimensions + x->nd;
-    return same && !empty && is_contiguous(before) ? strided(x, before, into) : nullptr;
+    if (!same || empty) return nullptr;
+    if (is_contiguous(before)) return strided(x, before, into);
+    const py::object copy = stolen(strided(before, nullptr, nullptr));  // both are slices
+    return copy ? strided(x, py::detail::array_proxy(copy.ptr()), copy.ptr()) : nullptr;
 }
 
 void bind_arrays(py::module_& module) {

@@ -281,3 +281,19 @@ def test_gradients_in_a_tuple_that_a_closure_keeps_are_not_overwritten():
             z = ops.add(x, np.zeros(3, "f"))
         assert tape.gradients([(y, ones), (z, ones)])[0].tolist() == [2, 2, 2]
     assert kept[0].tolist() == [1, 1, 1]
+
+
+@pytest.mark.parametrize("kind", ["f4", "f8", "i8", "f2"])
+def test_sums_of_slices_of_a_gradient_leave_it_as_it_was(kind):
+    for shape in ((0, 3, 4), (3, 5, 4), (40, 30, 16)):
+        for axis in range(3):
+            wide = [2 * n if i == axis else n for i, n in enumerate(shape)]
+            whole = (100 * RNG.normal(size=wide)).astype(kind)
+            kept = whole.copy()
+            with Tape() as tape:
+                x = tape.watch(np.zeros(shape, kind))
+                y = ops.concatenate(x, x, axis=axis)
+            [found] = tape.gradients([(y, whole)])
+            first, second = np.split(kept, 2, axis=axis)
+            assert found.dtype == whole.dtype and np.array_equal(found, first + second)
+            assert np.array_equal(whole, kept)

@@ -65,9 +65,10 @@ void combine_with_row(Int operation, const T* a, const T* b, T* y, Int count, In
     }
 }
 
-// y[r] = operation(a[r], b[(first + r) % period]), for rows r of a, y [count, columns].
+// y[r] = operation(a[r], b[(first + r) % period]), for rows r of y [count, columns]; a has the same rows, or one for all.
 template <class T>
-void combine_with_numbers(Int operation, const T* a, const T* b, T* y, Int first, Int period, Int count, Int columns) {
+void combine_with_numbers(Int operation, const T* a, bool one_row, const T* b, T* y, Int first, Int period, Int count,
+                          Int columns) {
     Int at = first % period;
     const auto next = [&] {
         const T number = b[at];
@@ -75,19 +76,22 @@ void combine_with_numbers(Int operation, const T* a, const T* b, T* y, Int first
         return number;
     };
     if (columns > 4 * kLanes<T>) {
-        for (Int r = 0; r < count; ++r) combine_one<T>(operation, a + r * columns, next(), y + r * columns, columns);
+        for (Int r = 0; r < count; ++r) {
+            combine_one<T>(operation, a + (one_row ? 0 : r * columns), next(), y + r * columns, columns);
+        }
         return;
     }
-    // Whole vectors are stored, each over the end of the last row's.
-    alignas(64) T block[kBlock + kLanes<T>];
+    alignas(64) T numbers[kBlock + kLanes<T>], row[kBlock];
     const Int together = kBlock / columns;
+    for (Int r = 0; one_row && r < smaller(together, count); ++r) copy(a, row + r * columns, columns);
     for (Int r = 0; r < count; r += together) {
         const Int rows = smaller(together, count - r);
         for (Int i = 0; i < rows; ++i) {
             const Vec<T> w = broadcast<T>(next());
-            for (Int c = 0; c < columns; c += kLanes<T>) store(block + i * columns + c, w);
+            // Whole vectors, whose ends the next row overwrites.
+            for (Int c = 0; c < columns; c += kLanes<T>) store(numbers + i * columns + c, w);
         }
-        combine_all<T>(operation, a + r * columns, block, y + r * columns, rows * columns);
+        combine_all<T>(operation, one_row ? row : a + r * columns, numbers, y + r * columns, rows * columns);
     }
 }
 
@@ -107,17 +111,6 @@ LAMELLA_INLINE Int in_other_order(Int operation) {
     }
 }
 
-// y[begin..end) of x broadcast to y. The last axis of x is that of y; begin and end are at ends of rows.
-template <class T>
-void spread(In<T> x, Out<T> y, Int begin, Int end) {
-    const Int height = y.shape[1], width = y.shape[2], step = x.shape[1] == height ? width : 0;
-    const Int batch_step = x.shape[0] == y.shape[0] ? x.shape[1] * width : 0;
-    for (Int at = begin; at < end; at += width) {
-        const Int row = at / width;
-        copy(x.data + row / height * batch_step + row % height * step, y.data + at, width);
-    }
-}
-
 template <class T>
 Status arithmetic(In<T> a, In<T> b, Int operation, Out<T> y) {
     LAMELLA_REQUIRE(operation >= 0 && operation < kOperations);
@@ -127,9 +120,10 @@ Status arithmetic(In<T> a, In<T> b, Int operation, Out<T> y) {
         LAMELLA_REQUIRE(b.shape[i] == y.shape[i] || (b.shape[i] == 1 && a.shape[i] == y.shape[i]));
     }
     if (y.size == 0) return nullptr;
-    // The first one has the size of y; or, if both are broadcast, the last axis of y, and is copied to y chunk by chunk.
-    const bool same_order = a.size == y.size || (b.size != y.size && a.shape[2] == y.shape[2]);
-    if (!same_order) return arithmetic<T>(b, a, in_other_order(operation), y);
+    // The first one has the size of y; or, if both are broadcast, the last axis of y, and the one before unless only b has it.
+    const Int batch = y.shape[0], height = y.shape[1], width = y.shape[2];
+    const auto most = [&](In<T> x) { return x.size == y.size ? 4 : 2 * (x.shape[2] == width) + (x.shape[1] == height); };
+    if (most(b) > most(a)) return arithmetic<T>(b, a, in_other_order(operation), y);
     if (b.size == y.size || b.size == 1) {
         const bool one = b.size == 1;
         parallel_for(y.size, kChunkElements, [&](Int begin, Int end) {
@@ -138,33 +132,33 @@ Status arithmetic(In<T> a, In<T> b, Int operation, Out<T> y) {
         });
         return nullptr;
     }
-    const bool copied = a.size != y.size;
-    const auto source = [&](Int begin, Int end) {
-        if (copied) spread<T>(a, y, begin, end);
-        return (copied ? y.data : a.data) + begin;
-    };
-    const Int batch = y.shape[0], height = y.shape[1], width = y.shape[2];
-    const auto shared = [&](int axis) { return b.shape[axis] != y.shape[axis]; };
-    if (shared(2)) {
-        const Rows n = shared(1) ? Rows{batch, height * width} : Rows{batch * height, width};
-        const Int period = b.size;
+    const bool whole = a.size == y.size, rows_of_b = b.shape[1] == height, batch_of_a = a.shape[0] == batch;
+    if (b.shape[2] != width) {
+        const Rows n = rows_of_b ? Rows{batch * height, width} : Rows{batch, height * width};
+        // Whether a has the rows of y, the same rows for each n, or one row for all or for each n.
+        const bool same_rows = !whole && rows_of_b && a.shape[1] == height, one_row = !whole && !same_rows;
+        const Int together = same_rows || (one_row && rows_of_b && batch_of_a) ? height : n.rows, period = b.size;
         parallel_for(n.rows, grain_of(n), [&](Int begin, Int end) {
-            const Int at = begin * n.columns;
-            const T* const from = source(at, end * n.columns);
-            combine_with_numbers<T>(operation, from, b.data, y.data + at, begin, period, end - begin, n.columns);
+            for (Int r = begin; r < end;) {
+                const Int stop = smaller(end, (r / together + 1) * together);
+                const Int row = one_row ? r / together : r % together;
+                combine_with_numbers<T>(operation, a.data + row * n.columns, one_row, b.data, y.data + r * n.columns, r, period,
+                                        stop - r, n.columns);
+                r = stop;
+            }
         });
         return nullptr;
     }
-    const Rows n = shared(1) ? Rows{batch * height, width} : Rows{batch, height * width};
+    // If both are broadcast, a is [1, R, C] and b [N, 1, C].
+    const Rows n = rows_of_b ? Rows{batch, height * width} : Rows{batch * height, width};
     // The rows that share a row of b.
-    const Int together = shared(1) && !shared(0) ? height : n.rows;
+    const Int together = !rows_of_b && b.shape[0] == batch ? height : n.rows;
     parallel_for(n.rows, grain_of(n), [&](Int begin, Int end) {
-        const T* from = source(begin * n.columns, end * n.columns);
         for (Int r = begin; r < end;) {
             const Int stop = smaller(end, (r / together + 1) * together);
+            const T* const from = a.data + (whole ? r : r % together) * n.columns;
             combine_with_row<T>(operation, from, b.data + r / together * n.columns, y.data + r * n.columns, stop - r,
                                 n.columns);
-            from += (stop - r) * n.columns;
             r = stop;
         }
     });
