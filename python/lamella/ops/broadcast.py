@@ -14,7 +14,7 @@ from lamella.core.types import Array
 from lamella.ops.arrays import contiguous, empty_like, is_of_kernels, suits_kernels
 
 # The numbers of cpp/table/elementwise.def.
-_OPERATIONS = {np.add: 0, np.subtract: 1, np.multiply: 3, np.true_divide: 4, np.maximum: 6, np.minimum: 7}
+_OPERATIONS: dict[np.ufunc, int] = {np.add: 0, np.subtract: 1, np.multiply: 3, np.true_divide: 4, np.maximum: 6, np.minimum: 7}
 # The functions of the kernels `elementary_forward` and `elementary_backward`.
 ABSOLUTE, ROOT, CLIP, POWER = range(4)
 # Elements of two chunks of a kernel. NumPy computes smaller arrays on one thread as fast.
