@@ -10,6 +10,7 @@ import numpy as np
 from lamella.core.atomic import Scope
 from lamella.core.configurable import Config
 from lamella.core.graphs import GraphTensor, SymbolOutside
+from lamella.core.lists import to_list
 from lamella.core.phase import current
 from lamella.core.shapes import Shape
 from lamella.core.updates import Updates, computing
@@ -57,7 +58,7 @@ def gradients(loss: Any, variables: Any) -> list[Any]:
 
     Source: Keras 2.2.5, TensorFlow backend.
     """
-    wanted = list(variables) if isinstance(variables, (list, tuple)) else [variables]
+    wanted = [*to_list(variables, allow_tuple=True)]
     if not isinstance(loss, Symbolic) or not all(isinstance(v, (Symbolic, Variable)) for v in wanted):
         if isinstance(loss, GraphTensor) and not isinstance(loss, Symbolic):
             return list(loss.gradients(wanted))  # the loss of an optimizer's step
@@ -170,7 +171,7 @@ class Gradients(Layer, self_contained=True):
         """None: gradients have no mask."""
 
     def call(self, inputs: Any) -> Any:
-        values = list(inputs) if isinstance(inputs, list) else [inputs]
+        values = [*to_list(inputs)]
         tape = recording()
         found = self._on_own_tape(values) if tape is None else self._on_tape(tape, values)
         like = [*self.variables, *values[: self.watched]]

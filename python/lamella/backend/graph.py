@@ -10,6 +10,7 @@ import numpy as np
 
 from lamella.core.config import floatx
 from lamella.core.graphs import Assignment, GraphUpdate
+from lamella.core.lists import to_list
 from lamella.core.names import next_uid
 from lamella.core.types import Array, Value
 from lamella.core.updates import Updates
@@ -99,7 +100,8 @@ class Function:
         for what, given in (("inputs", inputs), ("outputs", outputs), ("updates", updates or [])):
             if not isinstance(given, (list, tuple)):
                 raise TypeError(f"`{what}` to a TensorFlow backend function should be a list or tuple.")
-        fixed, fetches = _fixed(session_kwargs), _listed(session_kwargs.pop("fetches", None))
+        fixed, given = _fixed(session_kwargs), session_kwargs.pop("fetches", None)
+        fetches = [] if given is None else to_list(given, allow_tuple=True)
         for key in session_kwargs:
             if key not in _OF_SESSIONS:
                 raise ValueError(f'Invalid argument "{key}" passed to K.function')
@@ -185,10 +187,6 @@ class Function:
 def function(inputs: Sequence[Any], outputs: Sequence[Any], updates: Sequence[Any] | None = None, **kwargs: Any) -> Function:
     """A `Function` with these arguments."""
     return Function(inputs, outputs, updates, **kwargs)
-
-
-def _listed(value: Any) -> list[Any]:
-    return [] if value is None else list(value) if isinstance(value, (list, tuple)) else [value]
 
 
 def _fixed(arguments: dict[str, Any]) -> dict[Symbolic, Mapping[Any, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from lamella.core.lists import unpack_singleton
 from lamella.core.shapes import Shape
 from lamella.graph.symbolic import Node, Symbolic, readers
 
@@ -27,12 +28,12 @@ class CallHistory:
     @property
     def input(self) -> Symbols:
         """Raises AttributeError unless the layer was called exactly once."""
-        return _one_or_list(self._only_node("input").inputs)
+        return unpack_singleton(self._only_node("input").inputs)
 
     @property
     def output(self) -> Symbols:
         """Raises AttributeError unless the layer was called exactly once."""
-        return _one_or_list(self._only_node("output").outputs)
+        return unpack_singleton(self._only_node("output").outputs)
 
     @property
     def input_shape(self) -> Any:
@@ -54,29 +55,29 @@ class CallHistory:
             ValueError: There is no such call.
             RuntimeError: The layer was never called.
         """
-        return _one_or_list(self._node_at(node_index, "input").inputs)
+        return unpack_singleton(self._node_at(node_index, "input").inputs)
 
     def get_output_at(self, node_index: int) -> Symbols:
         """The outputs of the call with this index; see `get_input_at`."""
-        return _one_or_list(self._node_at(node_index, "output").outputs)
+        return unpack_singleton(self._node_at(node_index, "output").outputs)
 
     @property
     def input_mask(self) -> Any:
         """The symbolic mask of the inputs, None without one. Raises AttributeError unless the layer was called exactly once."""
-        return _one_or_list(self._only_node("input mask").input_masks)
+        return unpack_singleton(self._only_node("input mask").input_masks)
 
     @property
     def output_mask(self) -> Any:
         """The symbolic mask of the outputs, None without one. Raises AttributeError unless the layer was called exactly once."""
-        return _one_or_list(self._only_node("output mask").output_masks)
+        return unpack_singleton(self._only_node("output mask").output_masks)
 
     def get_input_mask_at(self, node_index: int) -> Any:
         """The masks of the inputs of the call with this index; see `get_input_at`."""
-        return _one_or_list(self._node_at(node_index, "input mask").input_masks)
+        return unpack_singleton(self._node_at(node_index, "input mask").input_masks)
 
     def get_output_mask_at(self, node_index: int) -> Any:
         """The masks of the outputs of the call with this index; see `get_input_at`."""
-        return _one_or_list(self._node_at(node_index, "output mask").output_masks)
+        return unpack_singleton(self._node_at(node_index, "output mask").output_masks)
 
     def get_input_shape_at(self, node_index: int) -> Any:
         """The shape of the inputs of the call with this index; see `get_input_at`."""
@@ -117,10 +118,5 @@ class CallHistory:
         return self._inbound_nodes[index]
 
 
-def _one_or_list(tensors: list[Any]) -> Any:
-    return tensors[0] if len(tensors) == 1 else tensors
-
-
 def _shapes(tensors: list[Symbolic]) -> Shape | list[Shape]:
-    shapes = [x.shape for x in tensors]
-    return shapes[0] if len(shapes) == 1 else shapes
+    return unpack_singleton([x.shape for x in tensors])  # type: ignore[no-any-return]

@@ -239,11 +239,11 @@ def _without_kernel(text: str, values: Sequence[object]) -> str:
     came = [(np.dtype(v.dtype).name, tuple(v.shape)) for v in tensors]
     names = {name for name, _ in came}
     if not names <= {"float32", "float64"}:
-        return f"expected tensors of float32 or float64, got {_listed(came)}; K.cast converts"
+        return f"expected tensors of float32 or float64, got {_described(came)}; K.cast converts"
     if len(names) > 1:
-        return f"expected tensors of one dtype, got {_listed(came)}; K.cast converts"
-    return f"the arguments do not fit: {text}, got {_listed(came)}"
+        return f"expected tensors of one dtype, got {_described(came)}; K.cast converts"
+    return f"the arguments do not fit: {text}, got {_described(came)}"
 
 
-def _listed(came: Sequence[tuple[str, tuple[int, ...]]]) -> str:
+def _described(came: Sequence[tuple[str, tuple[int, ...]]]) -> str:
     return ", ".join(f"{name} {shape}" for name, shape in came)

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from lamella.core import config
 from lamella.core.checks import as_array
 from lamella.core.configurable import Config, Configurable, described_class, own_arguments, plain
+from lamella.core.lists import to_list
 from lamella.core.names import unique_name
 from lamella.core.phase import current
 from lamella.core.registry import custom_object_scope
@@ -205,7 +206,7 @@ class Layer(LossesAndUpdates, Configurable, Asking):
 
     def assert_input_compatibility(self, inputs: Any) -> None:
         """Raise ValueError, as a call does, if the inputs, symbolic tensors or arrays, do not meet `input_spec`."""
-        listed = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
+        listed = to_list(inputs, allow_tuple=True)
         tensors = [x if hasattr(x, "shape") and hasattr(x, "dtype") else np.asarray(x) for x in listed]
         self._check_inputs([x.shape for x in tensors], [str(x.dtype) for x in tensors])
 
@@ -384,7 +385,7 @@ class Layer(LossesAndUpdates, Configurable, Asking):
         Raises:
             ValueError: The inputs do not meet `input_spec`.
         """
-        shapes = input_shape if isinstance(input_shape, list) else [input_shape]
+        shapes = to_list(input_shape)
         self._prepare(shapes, [dtype] * len(shapes), not isinstance(input_shape, list))
 
     def _connect(self, tensors: list[Symbolic], single: bool, arguments: dict[str, Any]) -> Value:
@@ -463,7 +464,7 @@ class Layer(LossesAndUpdates, Configurable, Asking):
         """The shape or shapes that compute_output_shape gave for the `count` outputs of `call`, which decides, as in Keras. None if
         there are too few: then a trial finds them.
         """
-        given = shape if isinstance(shape, list) else [shape]
+        given = to_list(shape)
         if count is None or count == len(given):
             return shape
         self.shape_follows_call = count > len(given)

@@ -10,6 +10,7 @@ import numpy as np
 
 from lamella.core import config, registry
 from lamella.core.graphs import Assignment
+from lamella.core.lists import to_list
 from lamella.core.types import Value
 from lamella.core.updates import computing, note
 from lamella.core.updates import current as pending
@@ -92,7 +93,7 @@ class LossesAndUpdates(Weighted, CallHistory):
             TypeError: A loss is something else, for example a NumPy array, which would never change.
         """
         outside = pending.updates is None
-        for loss in losses if isinstance(losses, (list, tuple)) else [losses]:
+        for loss in to_list(losses, allow_tuple=True):
             if isinstance(loss, Symbolic) and not outside:
                 loss = loss.compute()
             elif isinstance(loss, Symbolic) and not loss.lives:
@@ -117,7 +118,7 @@ class LossesAndUpdates(Weighted, CallHistory):
     def add_activity_losses(self, outputs: Value) -> None:
         """Add the activity regularizer's penalties on the outputs; in the dialect of tf.keras, divided by the batch size."""
         assert self.activity_regularizer is not None
-        for y in outputs if isinstance(outputs, list) else [outputs]:
+        for y in to_list(outputs):
             penalty = self.activity_regularizer(y)
             self.call_losses.add([penalty / y.shape[0] if config.dialect() == "tf" else penalty])
 
@@ -137,7 +138,7 @@ class LossesAndUpdates(Weighted, CallHistory):
             ValueError: A new value does not have its variable's shape.
         """
         outside = pending.updates is None
-        for update in updates if isinstance(updates, list) else [updates]:
+        for update in to_list(updates):  # a pair is one update
             if isinstance(update, tuple) and len(update) == 2 and isinstance(update[1], Symbolic):
                 update = Assignment(*update)
             if isinstance(update, Assignment) and outside:
@@ -281,7 +282,7 @@ def depends_on(penalty: Callable[[], Value], inputs: Any) -> bool:
 
 
 def _belong(own: Any, inputs: Any) -> bool:
-    return own is inputs if own is None or inputs is None else _reads(_listed(own), inputs)
+    return own is inputs if own is None or inputs is None else _reads(to_list(own, allow_tuple=True), inputs)
 
 
 def identity_of(penalty: Callable[[], Value]) -> tuple[int, ...]:
@@ -292,8 +293,4 @@ def identity_of(penalty: Callable[[], Value]) -> tuple[int, ...]:
 
 
 def _reads(inputs: Sequence[Symbolic], given: Any) -> bool:
-    return [id(x) for x in inputs] == [id(x) for x in _listed(given)]
-
-
-def _listed(given: Any) -> list[Any]:
-    return list(given) if isinstance(given, (list, tuple)) else [given]
+    return [id(x) for x in inputs] == [id(x) for x in to_list(given, allow_tuple=True)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from lamella.core.lists import to_list, unpack_singleton
 from lamella.graph.function import Function
 from lamella.graph.input import Placeholder
 from lamella.graph.symbolic import Symbolic, mask_of, node_of
@@ -11,22 +12,14 @@ from lamella.graph.symbolic import Symbolic, mask_of, node_of
 
 def _collect_previous_mask(input_tensors: Any) -> Any:
     """The mask of a tensor, or None without one; for several tensors a list. Results of K and of operators have none."""
-    return _one_or_all([_mask(x) for x in _listed(input_tensors)])
+    return unpack_singleton([_mask(x) for x in to_list(input_tensors)])
 
 
 def _collect_input_shape(input_tensors: Any) -> Any:
     """The shape of a tensor as a tuple; for several tensors a list of these."""
-    return _one_or_all([tuple(x.shape) for x in _listed(input_tensors)])
+    return unpack_singleton([tuple(x.shape) for x in to_list(input_tensors)])
 
 
 def _mask(x: Any) -> Any:
     made_by_layer = isinstance(x, Symbolic) and not isinstance(node_of(x).layer, (Function, Placeholder))
     return mask_of(x) if made_by_layer else None
-
-
-def _listed(tensors: Any) -> list[Any]:
-    return tensors if isinstance(tensors, list) else [tensors]
-
-
-def _one_or_all(found: list[Any]) -> Any:
-    return found[0] if len(found) == 1 else found

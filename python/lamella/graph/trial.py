@@ -12,6 +12,7 @@ import numpy as np
 
 from lamella.core.atomic import Scope
 from lamella.core.graphs import SymbolOutside
+from lamella.core.lists import to_list
 from lamella.core.random import Stream
 from lamella.core.shapes import Dim, Shape, count
 from lamella.core.updates import current as pending
@@ -122,7 +123,7 @@ def specs_of_call(call: Callable[[list[Any]], Any], inputs: list[Any]) -> list[t
     stream.set_state({"seed": 0, "step": 0, "epoch": 0})  # a trial must not use up random numbers of the user's stream
     with np.errstate(all="ignore"):
         y = Scope((pending, "values", True), (pending, "trying", True)).run(stream.run, call, inputs)
-    arrays = [np.asarray(value_of(v)) for v in (y if isinstance(y, (list, tuple)) else [y])]
+    arrays = [np.asarray(value_of(v)) for v in to_list(y, allow_tuple=True)]
     if any(array.dtype.kind not in "biuf" for array in arrays):
         raise TypeError(f"it returns {type(y).__name__}, no tensor")
     return [(array.shape, array.dtype.name) for array in arrays]

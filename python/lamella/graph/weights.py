@@ -150,7 +150,7 @@ class Weighted:
                 waiting += layer._layers_inside()
         return list(found.values())
 
-    def _listed(self) -> tuple[list[Variable], list[Variable]]:
+    def _own_weights(self) -> tuple[list[Variable], list[Variable]]:
         """Those of its own weights that it lists: the trainable ones, and the others."""
         return self._trainable_weights, self._non_trainable_weights
 
@@ -159,10 +159,10 @@ class Weighted:
         """The weights that training changes: none if `trainable` is False. Those of layers inside follow its own."""
         if not self.trainable:
             return []
-        weights = list(self._listed()[0])
+        weights = list(self._own_weights()[0])
         for layer, frozen in self.family()[1:]:
             if layer.trainable and not frozen:
-                weights += layer.trainable_weights if layer._lists_itself() else layer._listed()[0]
+                weights += layer.trainable_weights if layer._lists_itself() else layer._own_weights()[0]
         return unique(weights)
 
     @trainable_weights.setter
@@ -192,9 +192,9 @@ class Weighted:
         if self._lists_itself():
             own = self.trainable_weights  # the class lists them itself
             return own, [w for w in self.weights if all(w is not other for other in own)]
-        trained, others = map(list, self._listed())
+        trained, others = map(list, self._own_weights())
         for layer, _ in self.family()[1:]:
-            more, rest = layer.weights_by_kind() if layer._lists_itself() else layer._listed()
+            more, rest = layer.weights_by_kind() if layer._lists_itself() else layer._own_weights()
             trained += more
             others += rest
         trained = unique(trained)

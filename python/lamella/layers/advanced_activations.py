@@ -14,6 +14,7 @@ from lamella import activations, ops
 from lamella.core.checks import check_number
 from lamella.core.configurable import Spec
 from lamella.core.keras_names import complete as _complete
+from lamella.core.lists import to_list
 from lamella.core.registry import register
 from lamella.core.shapes import Shape, normalize_axis
 from lamella.core.types import Value
@@ -79,7 +80,7 @@ class PReLU(KernelLayer, self_contained=True):
         self.alpha_initializer = alpha_initializer
         self.alpha_regularizer = alpha_regularizer
         self.alpha_constraint = alpha_constraint
-        axes: list[Any] = list(shared_axes) if isinstance(shared_axes, (list, tuple)) else [shared_axes]
+        axes: list[Any] = [*to_list(shared_axes, allow_tuple=True)]
         if shared_axes is not None and not all(hasattr(axis, "__index__") for axis in axes):
             raise TypeError(f"Layer {self.name}: expected shared_axes to be whole numbers, got {shared_axes!r}")
         self.shared_axes = None if shared_axes is None else [operator.index(axis) for axis in axes]

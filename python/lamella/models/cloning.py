@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from lamella.core.lists import to_list
 from lamella.core.variable import Variable
 from lamella.graph.arguments import fill, placed
 from lamella.graph.connect import call_alone, comes_from_layers
@@ -42,14 +43,10 @@ def clone_model(model: Model, input_tensors: Symbolic | Sequence[Symbolic] | Non
     return clone
 
 
-def _listed(tensors: Any) -> list[Any] | None:
-    return list(tensors) if isinstance(tensors, (list, tuple)) else tensors if tensors is None else [tensors]
-
-
 def _clone_sequential_model(model: Sequential, input_tensors: Any = None) -> Sequential:
     if not isinstance(model, Sequential):
         raise ValueError(f"Expected `model` argument to be a `Sequential` model instance, but got: {model!r}")
-    tensors = _listed(input_tensors)
+    tensors = None if input_tensors is None else [*to_list(input_tensors, allow_tuple=True)]
     first: list[Layer] = []
     if tensors is not None:
         if len(tensors) != 1:
@@ -76,7 +73,7 @@ def _clone_functional_model(model: Model, input_tensors: Any = None) -> Model:
         raise ValueError(
             f"Expected `model` argument to be a functional `Model` instance, got a `Sequential` instance: {model!r}"
         )
-    tensors = _listed(input_tensors)
+    tensors = None if input_tensors is None else [*to_list(input_tensors, allow_tuple=True)]
     if tensors is None:
         tensors = [_input_like(x) for x in model.inputs]
     elif len(tensors) != len(model.inputs):
@@ -95,7 +92,7 @@ def _clone_functional_model(model: Model, input_tensors: Any = None) -> Model:
             outputs = clones[node.layer](inputs[0] if node.single else inputs, **arguments)
         else:
             outputs = call_alone(clones[node.layer])
-        for x, y in zip(node.outputs, outputs if isinstance(outputs, list) else [outputs]):
+        for x, y in zip(node.outputs, to_list(outputs)):
             made.setdefault(x, y)
     return Model(tensors, [made[x] for x in model.outputs], name=model.name)
 

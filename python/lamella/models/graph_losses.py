@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from lamella.core.lists import to_list
 from lamella.core.phase import current
 from lamella.core.types import Value
 from lamella.core.updates import call_of, computing
@@ -49,7 +50,7 @@ class GraphLosses(LayerGraph):
             ValueError: A tensor is not a scalar, or depends on a layer's output without its inputs.
             RuntimeError: The model was already called as a layer of another model.
         """
-        listed = losses if isinstance(losses, (list, tuple)) else [losses]
+        listed = to_list(losses, allow_tuple=True)
         tensors = [loss for loss in listed if isinstance(loss, Symbolic)]
         for loss in tensors:
             if loss.shape != ():

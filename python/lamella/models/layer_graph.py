@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from lamella.core import budget
 from lamella.core.graphs import Assignment
+from lamella.core.lists import to_list
 from lamella.core.shapes import Shape
 from lamella.core.types import Array
 from lamella.core.variable import Variable
@@ -132,7 +133,7 @@ class LayerGraph(GraphParts, Layer):
         return any(layer.makes_masks for layer in self.layers)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        given = input_shape if isinstance(input_shape, list) else [input_shape]
+        given = to_list(input_shape)
         shapes = {id(x): shape for x, shape in zip(self.inputs, given)}
         for node in self._graph.nodes:
             if not node.is_computed or all(id(x) in shapes for x in node.outputs):

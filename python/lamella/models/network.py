@@ -14,6 +14,7 @@ from lamella.core.atomic import Scope
 from lamella.core.checks import as_array
 from lamella.core.configurable import Config
 from lamella.core.graphs import SymbolOutside
+from lamella.core.lists import to_list
 from lamella.core.names import unique_name
 from lamella.core.phase import current, phase
 from lamella.core.shapes import Shape
@@ -61,7 +62,7 @@ class Network(Stored, GraphLosses, self_contained=True):
         trainable: bool = True,
     ) -> None:
         super().__init__(name=name, trainable=trainable)
-        self._set_ends(_listed(inputs), _listed(outputs))
+        self._set_ends([*to_list(inputs, allow_tuple=True)], [*to_list(outputs, allow_tuple=True)])
         self._traced = trace(self.inputs, self.outputs, equal_names=self.internal, outside=False)
 
     def __copy__(self) -> Any:
@@ -225,7 +226,7 @@ class Network(Stored, GraphLosses, self_contained=True):
 
     def _masks_given(self, mask: Any, count: int, who: str) -> list[Any]:
         """The masks that a caller of the method `who` gave, one for each of `count` inputs."""
-        masks = list(mask) if isinstance(mask, (list, tuple)) else [mask]
+        masks = to_list(mask, allow_tuple=True)
         if len(masks) != count:
             raise ValueError(f"Model {self.name}: {who} expects {count} masks, got {len(masks)}")
         return [np.asarray(m) if isinstance(m, (list, tuple)) else m for m in masks]
@@ -242,7 +243,7 @@ class Network(Stored, GraphLosses, self_contained=True):
         if wanted:
             network = Network([*self.inputs, *straight], wanted, name=name, trainable=self.trainable)
             values = network([*inputs, *straight.values()] if straight or len(inputs) > 1 else inputs[0])
-            straight.update(zip(wanted, values if isinstance(values, list) else [values], strict=True))
+            straight.update(zip(wanted, to_list(values), strict=True))
         return [None if mask is None else straight[mask] for mask in made]
 
     def _masks_inside(self, name: str, masks: list[Any]) -> tuple[list[Any], dict[Symbolic, Any]]:
@@ -277,22 +278,22 @@ class Network(Stored, GraphLosses, self_contained=True):
 
         Source: Keras 2.2.5 keras/engine/network.py.
         """
-        listed = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
+        listed = to_list(inputs, allow_tuple=True)
         if any(isinstance(x, Symbolic) for x in listed):
             # Where no layer inside takes a mask, the outputs do not depend on it.
             kinds: list[type] = [type(layer) for layer in self.layers]
             uses = masks is not None and any(map(takes_mask, kinds))
             given_masks = {"mask": masks} if uses else {}
             made = self(listed if len(listed) > 1 else listed[0], **given_masks)
-            outputs = list(made) if isinstance(made, list) else [made]
+            outputs = to_list(made)
             came = self.compute_mask(listed, masks)
-            found: list[Any] = list(came) if isinstance(came, list) else [came]
+            found = to_list(came)
         else:
             arrays = [as_array(x, like.dtype, self.name) for x, like in zip(listed, self.inputs, strict=True)]
             given = list(masks) if isinstance(masks, (list, tuple)) else [masks] * len(arrays)
             values, came = self.call_masked(arrays, given, bool(current.training), frozen=False)
-            outputs = list(values) if isinstance(values, list) else [values]
-            found = list(came) if isinstance(came, list) else [came]
+            outputs = to_list(values)
+            found = to_list(came)
         return outputs, found, [x.shape for x in outputs]
 
     def _planned(self, *, frozen: bool, masked: bool = False) -> Plan:
@@ -348,7 +349,3 @@ class Network(Stored, GraphLosses, self_contained=True):
             custom_objects: Classes and functions by name.
         """
         return architecture.rebuild(cls, config, custom_objects)
-
-
-def _listed(tensors: Symbolic | Sequence[Symbolic]) -> list[Symbolic]:
-    return list(tensors) if isinstance(tensors, (list, tuple)) else [tensors]  # type: ignore[list-item]

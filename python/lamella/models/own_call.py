@@ -10,6 +10,7 @@ import numpy as np
 
 from lamella.core import config
 from lamella.core.configurable import Config
+from lamella.core.lists import to_list
 from lamella.core.phase import current
 from lamella.core.shapes import Shape, as_shape
 from lamella.core.types import Value
@@ -79,7 +80,7 @@ class OwnCall(Trainable, Network, self_contained=True):
             return
         if input_shape is None:
             raise ValueError(f"Model '{self.name}': build() needs the shape of the inputs, got None")
-        self._connect_call([as_shape(s) for s in (input_shape if isinstance(input_shape, list) else [input_shape])])
+        self._connect_call([as_shape(s) for s in to_list(input_shape)])
 
     def build_from(self, inputs: Sequence[Value]) -> None:
         """Call `build` with the shapes of data."""
@@ -91,7 +92,7 @@ class OwnCall(Trainable, Network, self_contained=True):
             raise NotImplementedError(f"Model '{self.name}': a subclass of `Model` needs a method `call`")
         inputs = [Input(batch_shape=shape, name=f"input_{i + 1}") for i, shape in enumerate(shapes)]
         made = self.call(inputs[0] if len(inputs) == 1 else inputs)
-        outputs = list(made) if isinstance(made, (list, tuple)) else [made]
+        outputs = [*to_list(made, allow_tuple=True)]
         for x in outputs:
             if not isinstance(x, Symbolic):
                 raise TypeError(

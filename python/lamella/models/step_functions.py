@@ -8,6 +8,7 @@ from typing import Any
 from lamella import _kernels
 from lamella.core import phase, registry
 from lamella.core.graphs import GraphUpdate
+from lamella.core.lists import to_list
 from lamella.core.pool import in_pool
 from lamella.core.types import Array
 from lamella.data.adapt import feed
@@ -215,7 +216,7 @@ class StepFunctions(MetricTensors):
         def predict(values: list[Any]) -> list[Any]:
             (inputs,) = self._split("predict_function", values, [len(self._feed_input_names)])
             outputs = evaluate.predict_on_batch(self, self._expected_inputs(), inputs)  # type: ignore[arg-type]
-            return list(outputs) if isinstance(outputs, list) else [outputs]
+            return to_list(outputs)
 
         return _Made(predict)
 
@@ -224,7 +225,7 @@ class StepFunctions(MetricTensors):
         function = None if self._functions is None else self._functions.get("predict_function")
         if function is None or isinstance(function, _Made):
             return None
-        return lambda inputs: _listed(function([*inputs, *self._phase_of("predict_function")]))
+        return lambda inputs: to_list(function([*inputs, *self._phase_of("predict_function")]), allow_tuple=True)
 
     def _phase_of(self, name: str) -> list[float]:
         return [float(_PHASES[name])] if self._uses_dynamic_learning_phase() else []
@@ -238,7 +239,7 @@ class StepFunctions(MetricTensors):
             each = [(output, next(fed) if output.fed else None, weight) for output, weight in zip(outputs, weights)]
             samples = len(inputs[0]) if inputs else len(targets[0])
             ones = [ones_for(y, output, samples) if weight is None else weight for output, y, weight in each]
-            return _listed(function([*inputs, *targets, *ones, *self._phase_of(name)]))
+            return to_list(function([*inputs, *targets, *ones, *self._phase_of(name)]), allow_tuple=True)
 
         return step
 
@@ -255,7 +256,3 @@ class StepFunctions(MetricTensors):
 
 
 _MAKERS = {name: (f"_make_{name}", getattr(StepFunctions, f"_make_{name}")) for name in _PHASES}
-
-
-def _listed(found: Any) -> list[Any]:
-    return list(found) if isinstance(found, (list, tuple)) else [found]

@@ -9,6 +9,8 @@ from typing import Any, NoReturn
 from lamella.callbacks.progbar import Progbar as Progbar
 from lamella.core.configurable import serialize as serialize_keras_object
 from lamella.core.keras_names import complete as _complete
+from lamella.core.lists import to_list as to_list
+from lamella.core.lists import unpack_singleton as unpack_singleton
 from lamella.core.registry import custom_object_scope as custom_object_scope
 from lamella.core.registry import get_custom_objects as get_custom_objects
 
@@ -85,18 +87,6 @@ def has_arg(fn: Callable[..., Any], name: str, accept_all: bool = False) -> bool
 def getargspec(fn: Callable[..., Any]) -> inspect.FullArgSpec:
     """The names and defaults of a function's arguments: args, varargs, varkw, defaults and so on."""
     return inspect.getfullargspec(fn)
-
-
-def to_list(x: Any, allow_tuple: bool = False) -> list[Any]:
-    """x itself if it is a list; list(x) if it is a tuple and allow_tuple is set; else [x]."""
-    if isinstance(x, list):
-        return x
-    return list(x) if allow_tuple and isinstance(x, tuple) else [x]
-
-
-def unpack_singleton(x: Any) -> Any:
-    """The entry of a list or tuple that has only one; else x itself."""
-    return x[0] if len(x) == 1 else x
 
 
 def object_list_uid(object_list: Any) -> str:

@@ -18,6 +18,7 @@ from lamella.core.config import floatx
 from lamella.core.configurable import Config
 from lamella.core.dtype_name import dtype_name
 from lamella.core.graphs import SymbolOutside
+from lamella.core.lists import to_list
 from lamella.core.registry import register
 from lamella.core.shapes import Shape, as_shape
 from lamella.core.types import Value
@@ -123,7 +124,7 @@ class Lambda(Layer):
     def call(self, inputs: Value, mask: Any = None) -> Value:
         named = {**self.arguments, "mask": mask} if self._takes_mask else self.arguments
         y = from_user((self._bound or self.function)(for_user(inputs), **named))
-        if self.asks_gradients and any(value is None for value in (y if isinstance(y, (list, tuple)) else [y])):
+        if self.asks_gradients and any(value is None for value in to_list(y, allow_tuple=True)):
             self._asks_the_graph = True
             raise TypeError(f"Layer {self.name}: K.gradients found no way from the loss to the tensor within the function")
         wide = any(x.dtype == np.float64 for x in (inputs if isinstance(inputs, list) else [inputs]))

@@ -20,6 +20,10 @@ from lamella.ops import sum as sum_
 class _GlobalPooling(KernelLayer, self_contained=True):
     """[N, ..., C] -> [N, C], either data_format."""
 
+    def __init__(self, data_format: str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.data_format = data_format
+
     def pool(self, x: Value) -> Value:
         """The pooling of a channels-last x."""
         raise NotImplementedError
@@ -35,24 +39,15 @@ class _GlobalPooling1D(_GlobalPooling, self_contained=True):
     input_spec = InputSpec(ndim=3)
 
     def __init__(self, data_format: str = "channels_last", **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.data_format = data_format
+        super().__init__(data_format, **kwargs)
 
 
 class _GlobalPooling2D(_GlobalPooling, self_contained=True):
     input_spec = InputSpec(ndim=4)
 
-    def __init__(self, data_format: str | None = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.data_format = data_format
-
 
 class _GlobalPooling3D(_GlobalPooling, self_contained=True):
     input_spec = InputSpec(ndim=5)
-
-    def __init__(self, data_format: str | None = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.data_format = data_format
 
 
 @register("layers", "GlobalAvgPool1D")

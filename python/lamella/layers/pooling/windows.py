@@ -21,6 +21,20 @@ from lamella.ops.pooling import LARGEST_MAX_WINDOW
 class Pooling(KernelLayer, self_contained=True):
     """Windows of pool_size at strides (default: pool_size). [N, ..., C] -> [N, ..., C], either data_format."""
 
+    def __init__(
+        self,
+        pool_size: int | Sequence[int],
+        strides: int | Sequence[int] | None,
+        padding: str,
+        data_format: str | None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.pool_size = pool_size
+        self.strides = pool_size if strides is None else strides
+        self.padding = padding
+        self.data_format = data_format
+
     def pool(self, x: Value) -> Value:
         """The pooling of a channels-last x. By default it is what a subclass of Keras's base classes defines."""
         return self._pooling_function(x, self.pool_size, self.strides, self.padding, "channels_last")
@@ -118,11 +132,7 @@ class _Pooling1D(Pooling, self_contained=True):
         data_format: str = "channels_last",
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        self.pool_size = pool_size
-        self.strides = pool_size if strides is None else strides
-        self.padding = padding
-        self.data_format = data_format
+        super().__init__(pool_size, strides, padding, data_format, **kwargs)
 
 
 class _Pooling2D(Pooling, self_contained=True):
@@ -137,11 +147,7 @@ class _Pooling2D(Pooling, self_contained=True):
         data_format: str | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        self.pool_size = pool_size
-        self.strides = pool_size if strides is None else strides
-        self.padding = padding
-        self.data_format = data_format
+        super().__init__(pool_size, strides, padding, data_format, **kwargs)
 
 
 class _Pooling3D(Pooling, self_contained=True):
@@ -156,11 +162,7 @@ class _Pooling3D(Pooling, self_contained=True):
         data_format: str | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        self.pool_size = pool_size
-        self.strides = pool_size if strides is None else strides
-        self.padding = padding
-        self.data_format = data_format
+        super().__init__(pool_size, strides, padding, data_format, **kwargs)
 
 
 @register("layers", "MaxPool1D")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from lamella.core.lists import to_list
 from lamella.core.shapes import Shape
 from lamella.graph.input_spec import InputSpec
 from lamella.layers.recurrent.rnn import RNN
@@ -46,7 +47,7 @@ class ConvRNN2D(RNN):
         y = self.output_of_step(x)
         axis = 1 if getattr(self.cell, "data_format", "channels_last") == "channels_first" else 3
         sizes = self.cell.state_size
-        return [(*y[:axis], size, *y[axis + 1 :]) for size in (sizes if isinstance(sizes, (list, tuple)) else [sizes])]
+        return [(*y[:axis], size, *y[axis + 1 :]) for size in to_list(sizes, allow_tuple=True)]
 
     def check_states(self, shapes: Sequence[Shape]) -> None:
         wanted = len(self.states)

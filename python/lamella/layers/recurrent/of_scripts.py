@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lamella.core import registry
+from lamella.core.lists import to_list
 from lamella.core.phase import current
 from lamella.core.types import Value
 
@@ -41,10 +42,5 @@ def _standardize_args(inputs: Any, initial_state: Any, constants: Any, num_const
         end = len(inputs) - (num_constants or 0)
         first, *states = inputs[:end]
         return first, states or None, None if num_constants is None else inputs[end:]
-    return inputs, _listed(initial_state), _listed(constants)
-
-
-def _listed(tensors: Any) -> Any:
-    return (
-        list(tensors) if isinstance(tensors, tuple) else tensors if tensors is None or isinstance(tensors, list) else [tensors]
-    )
+    in_lists = (None if x is None else to_list(x, allow_tuple=True) for x in (initial_state, constants))
+    return inputs, *in_lists

@@ -44,7 +44,7 @@ class Recurrent(RNN):
     Source: Keras 2.2.5 keras/legacy/layers.py.
     """
 
-    def _listed(self) -> tuple[list[Variable], list[Variable]]:
+    def _own_weights(self) -> tuple[list[Variable], list[Variable]]:
         return self._trainable_weights, self._non_trainable_weights  # it has no cell
 
     def __init__(

@@ -12,6 +12,7 @@ from lamella.core import config as settings
 from lamella.core.atomic import commit, write
 from lamella.core.checks import as_array
 from lamella.core.configurable import Config, deserialize
+from lamella.core.lists import to_list
 from lamella.core.registry import register
 from lamella.core.scopes import at_least_inside
 from lamella.core.shapes import Shape, count
@@ -23,7 +24,7 @@ from lamella.graph.symbolic import Node
 from lamella.layers.recurrent.cell import build_cell, call_cell, output_size_of, sizes_of, takes, with_fixed_masks, zero_state
 from lamella.layers.recurrent.in_one_op import in_one_op
 from lamella.layers.recurrent.stacked_cells import StackedRNNCells
-from lamella.layers.recurrent.states_in_call import StatesInCall, listed
+from lamella.layers.recurrent.states_in_call import StatesInCall, tensors_given
 from lamella.ops.tape import value_of
 from lamella.ops.time_steps import over_time, stack_time
 
@@ -87,7 +88,7 @@ class RNN(StatesInCall):
         self.input_spec = InputSpec(ndim=3)
         self._states: list[Variable] | None = None
 
-    def _listed(self) -> tuple[list[Variable], list[Variable]]:
+    def _own_weights(self) -> tuple[list[Variable], list[Variable]]:
         # As in Keras 2.2.5: a weight that a subclass adds to the layer instead of the cell is neither trained nor saved.
         return [], []
 
@@ -304,7 +305,7 @@ class RNN(StatesInCall):
         if states is None:
             arrays = [np.zeros(shape, dtype) for shape in shapes]
         else:
-            given = listed(states)
+            given = tensors_given(states)
             if len(given) != len(shapes):
                 raise ValueError(
                     f"Layer {self.name} expects {len(shapes)} states, but it received {len(given)} state values. Input received: "
@@ -336,7 +337,7 @@ class RNN(StatesInCall):
             custom_objects: Classes and functions by name.
         """
         cell = config["cell"]
-        found = [deserialize("layers", c, custom_objects) for c in (cell if isinstance(cell, list) else [cell])]
+        found = [deserialize("layers", c, custom_objects) for c in to_list(cell)]
         return cls(**{**config, "cell": found if isinstance(cell, list) else found[0]})
 
 

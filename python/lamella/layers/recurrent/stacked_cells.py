@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lamella.core.configurable import Config, deserialize
+from lamella.core.lists import to_list
 from lamella.core.registry import register
 from lamella.core.shapes import Shape
 from lamella.core.types import Value
@@ -57,7 +58,7 @@ class StackedRNNCells(Layer):
         return output_size_of(self.cells[-1])
 
     def build(self, input_shape: Any) -> None:
-        shapes = input_shape if isinstance(input_shape, list) else [input_shape]
+        shapes = to_list(input_shape)
         step: Shape = shapes[0]
         for cell in self.cells:
             build_cell(cell, step, shapes[1:], self.given_dtype)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from lamella.core.checks import as_array
+from lamella.core.lists import to_list
 from lamella.core.shapes import Shape
 from lamella.core.types import Value
 from lamella.core.variable import Variable
@@ -49,7 +50,7 @@ class StatesInCall(Layer):
                 )
             x, states, given = self.split_inputs(list(inputs))
         else:
-            x, states, given = inputs, listed(initial_state), listed(constants)
+            x, states, given = inputs, tensors_given(initial_state), tensors_given(constants)
         if given:
             if not self.takes_constants():
                 raise ValueError(f"Layer {self.name}: RNN cell does not support constants")
@@ -103,7 +104,7 @@ class StatesInCall(Layer):
 
     def split_shapes(self, input_shape: Any) -> tuple[Shape, list[Shape], list[Shape]]:
         """As split_inputs, for the input_shape that `build` gets."""
-        shapes = input_shape if isinstance(input_shape, list) else [input_shape]
+        shapes = to_list(input_shape)
         x, states, constants = self.split_inputs(list(shapes))
         return x, states, constants or list(self._constant_shapes)
 
@@ -113,7 +114,7 @@ class StatesInCall(Layer):
         self.check_states(states)
 
 
-def listed(tensors: Any) -> list[Any]:
+def tensors_given(tensors: Any) -> list[Any]:
     """One tensor or a list of them, also of nested lists of numbers as a config holds them."""
     if tensors is None:
         return []
