@@ -34,6 +34,23 @@ def test_lambdas_of_a_loop_over_a_global_differ():
     np.testing.assert_array_equal(stacked.predict(X), X + 2)
 
 
+def test_calls_of_one_lambda_keep_the_values_of_their_time():
+    """The numbers are those of Keras, which calls the function for each call of the layer. All calls had the value of the first."""
+    x, factor = Input((3,)), 1.0
+    layer = Lambda(lambda z: z[:, : int(factor)] * factor)
+    calls = []
+    for factor in (1.0, 2.0, 3.0, 3.0):
+        calls.append(layer(x))  # noqa: PERF401 - the variable of the loop is that of the function
+    model = Model(x, calls)
+    factor = 9.0
+    assert model.output_shape == [(None, 1), (None, 2), (None, 3), (None, 3)]
+    for again in (model, copy.deepcopy(model)):
+        for n, found in zip((1, 2, 3, 3), again.predict(X)):
+            np.testing.assert_array_equal(found, n * X[:, :n])
+    model.compile("sgd", "mse")
+    assert model.evaluate(X, [n * X[:, :n] for n in (1, 2, 3, 3)], verbose=0) == [0.0] * 5
+
+
 def test_groups_of_channels_are_trained(float64):
     x, width = Input((4,)), 2
     groups = [Dense(1, use_bias=False)(Lambda(lambda z: z[:, c * width : (c + 1) * width])(x)) for c in range(2)]

@@ -63,6 +63,13 @@ def bound_function(function: F) -> F:
     return copy  # type: ignore[no-any-return]
 
 
+def values_of(bound: Callable[..., Any]) -> list[Any]:
+    """The values that a function made by `bound_function` keeps, in a fixed order."""
+    names = getattr(bound, "__globals__", None)
+    cells = [_content(cell) for cell in getattr(bound, "__closure__", None) or ()]
+    return cells + ([names[name] for name in sorted(names)] if isinstance(names, _Globals) else [])
+
+
 def bound_lambda(found: F) -> F:
     """`bound_function` of a lambda. Functions with a name stay themselves: configs and files find them by it."""
     is_lambda = getattr(found, "__name__", None) == "<lambda>" and registry.custom_name_of(found) is None
@@ -70,9 +77,15 @@ def bound_lambda(found: F) -> F:
 
 
 def _kept(cell: CellType) -> CellType:
+    value = _content(cell)
+    return cell if value is cell else CellType(value)
+
+
+def _content(cell: CellType) -> Any:
+    """What a cell holds; the cell itself while it holds nothing."""
     try:
-        return CellType(cell.cell_contents)
-    except ValueError:  # no value yet
+        return cell.cell_contents
+    except ValueError:
         return cell
 
 

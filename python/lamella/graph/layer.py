@@ -117,6 +117,8 @@ class Layer(LossesAndUpdates, Configurable, Asking):
     # The attributes that calls set and that are tensors of the graph: the value before, and the tensor of the last call. See
     # graph/set_in_calls.py.
     set_in_calls: Mapping[str, tuple[Any, Symbolic]] = {}
+    # Attributes that differ between its calls in graphs, see graph/values_at_calls.py.
+    differs_in_calls: frozenset[str] = frozenset()
     # Other layers of the graph whose weights it reads, in addition to the layers inside it.
     layers_read: Sequence[Layer] = ()
     # Arguments of a base class's constructor that the class itself gives, so that they are not in its config.
@@ -447,14 +449,16 @@ class Layer(LossesAndUpdates, Configurable, Asking):
         return outputs if several else outputs[0]
 
     def _note_attributes(self, node: Node, trial: CallTrial, before: dict[str, Any], had: dict[str, Any]) -> None:
-        """Let attributes that `call` has set in trials be tensors of the graph, as in Keras."""
+        """Let attributes that `call` has set in trials be tensors of the graph, as in Keras, and keep the others' values."""
         from lamella.graph.set_in_calls import changed, end, make_symbolic
+        from lamella.graph.values_at_calls import note, set_by_programs
 
         names = changed(self, before)
         specs = trial.shapes_of_attributes(names) if names else None
         end(self, had)
         if specs is not None:
             make_symbolic(node, names, specs, before)
+        note(node, set_by_programs(before, Layer), set_by_programs(vars(self), Layer))
 
     def _as_given(self, shapes: list[Shape], single: bool) -> Any:
         """What build and compute_output_shape get. As in Keras, a list of one tensor has one shape in layers of scripts."""

@@ -224,6 +224,7 @@ def _losses_on_ones(layer: Any, node: Node, lists: Sequence[RunLosses], made: li
 
 def _call_on_ones(layer: Any, node: Node, *, training: bool) -> None:
     from lamella.graph.set_in_calls import within  # which imports this file
+    from lamella.graph.values_at_calls import of_node
 
     ones = [_filled(np.ones, x) for x in node.reads]
     count = len(node.inputs)
@@ -231,7 +232,7 @@ def _call_on_ones(layer: Any, node: Node, *, training: bool) -> None:
     outside = dict(zip(node.outside, map(for_user, ones[count + len(node.beside) :])))
     with phase(training if node.phase is None else node.phase), Scope((pending, "outside", outside), (pending, "trying", True)):
         called = with_inputs_again(node.again, layer.call)
-        run = functools.partial(call_asking, layer, called, ones[0] if node.single else ones[:count], **arguments)
+        run = of_node(node, call_asking, layer, called, ones[0] if node.single else ones[:count], **arguments)
         within(layer, node, run)
 
 

@@ -20,6 +20,7 @@ from lamella.graph.layer import Layer, takes_training
 from lamella.graph.run_losses import call_within
 from lamella.graph.set_in_calls import storing
 from lamella.graph.symbolic import Node, Symbolic
+from lamella.graph.values_at_calls import of_node
 
 # (call, passes training, input slots, output slots). A single slot is an int, which saves a list in each call.
 Step = tuple[Callable[..., Value], bool, int | tuple[int, ...], int | tuple[int, ...]]
@@ -188,7 +189,7 @@ def _guarded(node: Node, frozen: bool, believed: Shape | None, call: Callable[..
     layer = node.layer
     try:
         y = call_of(
-            functools.partial(call_asking, layer, call, x, **kwargs),
+            of_node(node, call_asking, layer, call, x, **kwargs),
             trainable=layer.trainable and not frozen,
             stateful=layer.stateful,
             training=current.training,

@@ -129,6 +129,9 @@ class Node:
     made: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
     # What the last run of the call set in attributes, see graph/set_in_calls.py; None if it sets none.
     stored: Any = field(default=None, init=False, repr=False)
+    # Values of the layer's attributes before and after the call, see graph/values_at_calls.py; None if they are not kept.
+    values: Any = field(default=None, init=False, repr=False)
+    values_after: Any = field(default=None, init=False, repr=False)
     # Made at the first use: otherwise nodes of masks would be added to graphs that do not need them.
     _masks: list[Any] | None = field(default=None, init=False, repr=False)
     # The type and the input of the activation, found at the first use; False without an activation. See Symbolic.op.

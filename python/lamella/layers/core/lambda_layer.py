@@ -13,7 +13,7 @@ import numpy as np
 from lamella import ops
 from lamella.core import budget
 from lamella.core.atomic import Scope
-from lamella.core.bound_function import bound_function
+from lamella.core.bound_function import bound_function, values_of
 from lamella.core.config import floatx
 from lamella.core.configurable import Config
 from lamella.core.dtype_name import dtype_name
@@ -29,6 +29,7 @@ from lamella.graph.inner_gradients import call_asking
 from lamella.graph.layer import Layer
 from lamella.graph.symbolic import Symbolic
 from lamella.graph.trial import shapes_of
+from lamella.graph.values_at_calls import note
 from lamella.layers.core import lambda_config
 from lamella.layers.core import lambda_functions as lambda_functions  # lists them
 from lamella.ops.tape import Tensor
@@ -57,8 +58,8 @@ class Lambda(Layer):
     written or read: for a file that holds some, load_model(custom_objects={"the layer's name": function}) gives the function.
     Where output_shape was not given as a tuple and a file could not say what it was, the config holds the shape that was found.
 
-    As in Keras, the function's variables from outside keep the values that they have at the first call, such as the counter of a
-    loop that makes several Lambdas.
+    As in Keras, the function's variables from outside keep, for each call, the values that they have at this call, such as the
+    counter of a loop that makes several Lambdas, or calls one several times.
 
     The function may also read symbolic tensors that are not its inputs. As in Keras 2.2.5, a model then computes them, but does
     not train the layers from which they alone come.
@@ -99,7 +100,7 @@ class Lambda(Layer):
         if not isinstance(arguments, (Mapping, type(None))):
             raise TypeError(f"Layer {self.name}: expected arguments to be a dict, got {arguments!r}")
         self.function = function
-        self._bound: Callable[..., Any] | None = None  # what runs after the first call; a copy of the layer binds it anew
+        self._bound: _Bound | None = None  # what runs in the last call in a graph
         self.arguments = dict(arguments or {})
         self.mask = mask
         self.supports_masking = mask is not None
@@ -115,15 +116,22 @@ class Lambda(Layer):
         return self.mask is not None
 
     def build(self, input_shape: Any) -> None:
-        self._bound = bound_function(self.function)
+        self._bind()
         super().build(input_shape)
 
-    def __getstate__(self) -> dict[str, Any]:
-        return vars(self) | {"_bound": None}
+    def _bind(self) -> None:
+        """Take the values that the function's variables from outside have now, unless they are those of the last call."""
+        bound = _Bound(self.function)
+        if self._bound is None or not self._bound.is_like(bound):
+            self._bound, self._found = bound, {}
+
+    @property
+    def _runs(self) -> Callable[..., Any]:
+        return self.function if self._bound is None else self._bound.function
 
     def call(self, inputs: Value, mask: Any = None) -> Value:
         named = {**self.arguments, "mask": mask} if self._takes_mask else self.arguments
-        y = from_user((self._bound or self.function)(for_user(inputs), **named))
+        y = from_user(self._runs(for_user(inputs), **named))
         if self.asks_gradients and any(value is None for value in to_list(y, allow_tuple=True)):
             self._asks_the_graph = True
             raise TypeError(f"Layer {self.name}: K.gradients found no way from the loss to the tensor within the function")
@@ -205,6 +213,8 @@ class Lambda(Layer):
 
     def _connect(self, tensors: list[Symbolic], single: bool, arguments: dict[str, Any]) -> Value:
         self._dtypes = tuple(x.dtype for x in tensors)
+        if self.built:
+            self._bind()
         if self._output_shape is not None and _names(self.function, "gradients"):
             # The shape is known, so nothing else calls the function before the model runs.
             with contextlib.suppress(TypeError, ValueError):
@@ -217,6 +227,8 @@ class Lambda(Layer):
             if not self._asks_the_graph:
                 raise
             return self._in_the_graph(tensors, single)
+        values = {"_bound": self._bound, "arguments": dict(self.arguments)}
+        note(self._inbound_nodes[-1], values, values)
         if self._output_shape is None:
             _, specs, outside = self._specs([x.shape for x in tensors])
             self._inbound_nodes[-1].reads_more(outside)
@@ -227,7 +239,7 @@ class Lambda(Layer):
     def _in_the_graph(self, tensors: list[Symbolic], single: bool) -> Value:
         """What the function makes of symbolic tensors."""
         named = {**self.arguments, "mask": None} if self._takes_mask else self.arguments
-        made = (self._bound or self.function)(tensors[0] if single else tensors, **named)
+        made = self._runs(tensors[0] if single else tensors, **named)
         return made[0] if isinstance(made, (list, tuple)) and len(made) == 1 else made
 
     def get_config(self) -> Config:
@@ -247,6 +259,26 @@ class Lambda(Layer):
         layer = cls(**arguments)
         layer.read_under = names
         return layer
+
+
+class _Bound:
+    """The function of a Lambda with the values that its variables from outside have now. A pickled layer binds it anew."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = bound_function(function)
+        self._values = values_of(self.function)
+
+    def is_like(self, other: _Bound) -> bool:
+        """Whether the code is the same, and the values."""
+        codes = (getattr(bound.function, "__code__", bound.function) for bound in (self, other))
+        mine, others = self._values, other._values
+        return len(set(codes)) == 1 and len(mine) == len(others) and all(a is b for a, b in zip(mine, others))
+
+    def __deepcopy__(self, memo: object) -> _Bound:
+        return self  # nothing in it changes
+
+    def __reduce__(self) -> tuple[type[None], tuple[()]]:
+        return type(None), ()
 
 
 def _names(function: Callable[..., Any], name: str) -> bool:
