@@ -100,9 +100,7 @@ class DataFrameIterator(FileIterator):
             raise TypeError(f"DataFrameIterator: expected a pandas.DataFrame, got {type(dataframe).__name__}")
         self.directory = "" if directory is None else os.fspath(directory)
         self._check_columns(dataframe, x_col, y_col, weight_col, classes)
-        rows = dataframe
-        if validate_filenames:
-            rows = self._with_files(rows, x_col)
+        rows = self._with_files(dataframe, x_col) if validate_filenames else dataframe
         self.class_indices = {}
         if class_mode in _CLASS_MODES:
             rows, self.class_indices = _with_classes(rows, y_col, classes)
@@ -113,12 +111,7 @@ class DataFrameIterator(FileIterator):
         if self.split is not None:
             start, stop = (int(share * len(rows)) for share in self.split)
             rows = rows.iloc[start:stop]
-        if class_mode in _CLASS_MODES:
-            self.classes = self.labels = [_numbers(value, self.class_indices) for value in rows[y_col]]
-        elif class_mode == "raw":
-            self.labels = _values(rows, y_col)
-        elif class_mode == "multi_output":
-            self.labels = [_values(rows, column) for column in y_col]
+        self._set_labels(rows, y_col)
         self.sample_weight = None if weight_col is None else rows[weight_col].to_numpy()
         self.filenames = rows[x_col].tolist()
         self.filepaths = [os.path.join(self.directory, name) for name in self.filenames]
@@ -126,6 +119,15 @@ class DataFrameIterator(FileIterator):
         of_classes = f" belonging to {len(self.class_indices)} classes" if class_mode in _CLASS_MODES else ""
         print(f"Found {self.samples} {'' if validate_filenames else 'non-'}validated image filenames{of_classes}.")
         super().__init__(self.samples, batch_size, shuffle, seed)
+
+    def _set_labels(self, rows: Any, y_col: str | Sequence[str]) -> None:
+        """Set labels, and classes if they are classes."""
+        if self.class_mode in _CLASS_MODES:
+            self.classes = self.labels = [_numbers(value, self.class_indices) for value in rows[y_col]]
+        elif self.class_mode == "raw":
+            self.labels = _values(rows, y_col)
+        elif self.class_mode == "multi_output":
+            self.labels = [_values(rows, column) for column in y_col]
 
     def _check_columns(
         self, rows: Any, x_col: str, y_col: str | Sequence[str], weight_col: str | None, classes: Sequence[str] | None

@@ -172,23 +172,27 @@ def image_dataset_from_directory(
             **options,
         )
 
+    if validation_split is None:
+        return dataset(np.arange(len(paths)))
     # Only a split needs the order here. Each pass over a dataset draws its own order.
-    shuffled = shuffle and validation_split is not None
-    order = order_of_samples(len(paths), (seed or 0) % 2**64, 0, shuffle=shuffled)
-    held_out = int((validation_split or 0) * len(paths))
+    order = order_of_samples(len(paths), (seed or 0) % 2**64, 0, shuffle=shuffle)
+    datasets = [dataset(part) for part in _parts(order, validation_split, str(subset), root, verbose)]
+    return datasets if subset == "both" else datasets[0]
+
+
+def _parts(order: Array, share: float, subset: str, root: str, verbose: bool) -> list[Array]:
+    """The files of each part that `subset` names."""
+    held_out = int(share * len(order))
     parts = {"training": order[: len(order) - held_out], "validation": order[len(order) - held_out :]}
-    if subset is None:
-        return dataset(order)
     wanted = ["training", "validation"] if subset == "both" else [subset]
     for part in wanted:
         if not len(parts[part]):
             raise ValueError(
-                f"No images found for the subset {part!r} of {root}: {len(paths)} files, {held_out} for validation"
+                f"No images found for the subset {part!r} of {root}: {len(order)} files, {held_out} for validation"
             )
         if verbose:
             print(f"Using {len(parts[part])} files for {part}.")
-    datasets = [dataset(parts[part]) for part in wanted]
-    return datasets if subset == "both" else datasets[0]
+    return [parts[part] for part in wanted]
 
 
 def _check(

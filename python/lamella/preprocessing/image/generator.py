@@ -14,11 +14,10 @@ from lamella.core.types import Array
 from lamella.core.warn import warn
 from lamella.preprocessing.image.array_iterator import NumpyArrayIterator
 from lamella.preprocessing.image.augmentation import Augmentation
-from lamella.preprocessing.image.batch import FILL_MODES, ORDERS
 from lamella.preprocessing.image.dataframe_iterator import DataFrameIterator
 from lamella.preprocessing.image.directory_iterator import DirectoryIterator
 from lamella.preprocessing.image.formats import checked_format
-from lamella.preprocessing.image.generator_numbers import check_numbers
+from lamella.preprocessing.image.generator_arguments import check_arguments
 from lamella.preprocessing.image.loading import ColorMode
 from lamella.preprocessing.image.reading import FileOptions
 from lamella.preprocessing.image.transforms import ShiftRange
@@ -114,21 +113,6 @@ class ImageDataGenerator(Augmentation):
         cutmix_alpha: float = 0.0,
     ) -> None:
         self.data_format = checked_format(data_format)
-        if fill_mode not in FILL_MODES:
-            raise ValueError(
-                f'ImageDataGenerator: expected fill_mode to be "nearest", "constant", "reflect" or "wrap", got {fill_mode!r}'
-            )
-        if interpolation_order not in ORDERS:
-            raise ValueError(f"ImageDataGenerator: expected interpolation_order to be 0, 1 or 3, got {interpolation_order!r}")
-        if validation_split and not 0 < validation_split < 1:
-            raise ValueError(f"`validation_split` must be strictly between 0 and 1.  Received: {validation_split}")
-        if brightness_range is not None and (not isinstance(brightness_range, (tuple, list)) or len(brightness_range) != 2):
-            raise ValueError(f"`brightness_range should be tuple or list of two floats. Received: {brightness_range}")
-        if not 0 <= erasing_probability <= 1:
-            raise ValueError(f"ImageDataGenerator: expected erasing_probability from 0 to 1, got {erasing_probability}")
-        for name, alpha in (("mixup_alpha", mixup_alpha), ("cutmix_alpha", cutmix_alpha)):
-            if not alpha >= 0:
-                raise ValueError(f"ImageDataGenerator: expected {name} to be 0 or more, got {alpha}")
         self.featurewise_center = featurewise_center
         self.samplewise_center = samplewise_center
         self.featurewise_std_normalization = featurewise_std_normalization
@@ -157,7 +141,7 @@ class ImageDataGenerator(Augmentation):
         first = self.data_format == "channels_first"
         self.channel_axis, self.row_axis, self.col_axis = (1, 2, 3) if first else (3, 1, 2)
         self.mean = self.std = self.principal_components = None
-        check_numbers(vars(self))
+        check_arguments(vars(self))
         self._apply_implied_options()
 
     def _apply_implied_options(self) -> None:
