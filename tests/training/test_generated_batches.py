@@ -57,6 +57,22 @@ def test_a_generator_trains_as_its_arrays():
     assert same(arrays, generated) and first.history == second.history
 
 
+@pytest.mark.parametrize("built", [True, False])
+def test_an_item_may_be_a_list_as_in_keras(built):
+    """Keras 2.2.5 unpacks any item of two or three entries; only in predict a list stands for several inputs."""
+    weights = np.linspace(0.5, 2, 10)
+
+    def trained(items):
+        model = linear(**({} if built else {"activation": "tanh"}))
+        history = model.fit(items(forever(weights=weights)), steps_per_epoch=3, epochs=2, verbose=0,
+                            validation_data=items(forever()), validation_steps=2).history  # fmt: skip
+        return model, history, model.evaluate(items(forever()), steps=3)
+
+    (lists, *numbers), (tuples, *others) = trained(lambda items: map(list, items)), trained(iter)
+    assert same(lists, tuples) and numbers == others
+    np.testing.assert_array_equal(lists.predict(iter([[X]]), steps=1), lists.predict(X))
+
+
 def test_a_sequence_without_shuffle_and_with():
     arrays, sequenced, batches = linear(), linear(), Batches()
     arrays.fit(X, Y, batch_size=2, epochs=2, shuffle=False, verbose=0)

@@ -15,7 +15,7 @@ from lamella.core.pool import in_pool
 from lamella.core.random import Stream
 from lamella.core.warn import warn
 from lamella.data.batches import ArrayBatches, Batch, Batches, Data
-from lamella.data.sequence import EXPECTED_ITEM, ReducedItem, inputs_of_item, is_sequence, named
+from lamella.data.sequence import EXPECTED_ITEM, ReducedItem, inputs_of_item, is_sequence, named, split_item
 from lamella.data.workers.options import WorkerOptions
 from lamella.data.workers.pool import Item, WorkerPool, one_pass
 from lamella.data.workers.threads import NotInTime
@@ -219,15 +219,16 @@ class LikeLastBatch(Batches):
         return ArrayBatches(self.data, self.training.last_size).epoch(index)
 
 
-def first_of(source: Any, workers: WorkerOptions) -> tuple[Any, Any]:
+def first_of(source: Any, workers: WorkerOptions, *, with_targets: bool) -> tuple[Any, Any]:
     """The inputs of the first batch, which one thread draws, and a source that still begins with this batch.
 
     Args:
         source: A generator, an iterator or a Sequence.
         workers: Options of the workers. At most one thread is used.
+        with_targets: Whether the items have targets, which are not needed to predict.
 
     Raises:
-        ValueError: There is no batch, or the first item is None.
+        ValueError: There is no batch, the first item is None, or targets are missing.
         TimeoutError: The batch takes more than workers.timeout seconds.
     """
     pool = WorkerPool(source, replace(workers, workers=min(workers.workers, 1), use_multiprocessing=False))
@@ -235,7 +236,8 @@ def first_of(source: Any, workers: WorkerOptions) -> tuple[Any, Any]:
         for first in pool.results([Item(0, 0)]):
             if first is None:
                 raise ValueError(f"the {named(source)}: the first item is None; {EXPECTED_ITEM}")
-            return inputs_of_item(first), source if is_sequence(source) else itertools.chain([first], source)
+            x = split_item(first)[0] if with_targets else inputs_of_item(first)
+            return x, source if is_sequence(source) else itertools.chain([first], source)
     except NotInTime:
         raise TimeoutError(f"the {named(source)}: the first batch did not come within {workers.timeout} seconds") from None
     finally:

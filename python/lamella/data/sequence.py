@@ -115,17 +115,17 @@ EXPECTED_ITEM = "expected a tuple `(x, y)` or `(x, y, sample_weight)`, or x alon
 
 
 def split_item(item: Any) -> tuple[Any, Any, Any]:
-    """(x, y, weights or None) of an item.
+    """(x, y, weights or None) of an item to train or evaluate with.
 
     Raises:
-        ValueError: The item is not a tuple of two or three entries.
+        ValueError: The item is not a tuple or list of two or three entries.
     """
-    if not isinstance(item, tuple) or len(item) not in (2, 3):
+    if not isinstance(item, (tuple, list)) or len(item) not in (2, 3):
         raise ValueError(f"Output of generator should be a tuple `(x, y, sample_weight)` or `(x, y)`. Found: {str(item)[:200]}")
     x, y = item[0], item[1]
     return x, y, item[2] if len(item) == 3 else None
 
 
 def inputs_of_item(item: Any) -> Any:
-    """x of an item (x, y) or (x, y, weights). An item that is not a tuple is x itself: an array, or a list for several inputs."""
+    """x of an item to predict with: (x, y), (x, y, weights) or x itself, an array, or a list for several inputs."""
     return split_item(item)[0] if isinstance(item, tuple) else item

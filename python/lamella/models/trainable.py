@@ -300,7 +300,8 @@ class Trainable(StepFunctions, GeneratorMethods):
             return options.x, options
         from lamella.data.generated import first_of  # imported late: with its workers it is five modules
 
-        first, source = first_of(options.x, options.worker_options)
+        with_targets = not isinstance(options, PredictOptions)
+        first, source = first_of(options.x, options.worker_options, with_targets=with_targets)
         return first, replace(options, x=source)
 
     def train_on_batch(
