@@ -10,6 +10,8 @@ import pytest
 import lamella
 from lamella.core.pool import pool_counts
 from lamella.data.sequence import within_pass
+from lamella.data.workers.options import WorkerOptions
+from lamella.data.workers.pool import Item, WorkerPool
 from lamella.preprocessing.image import DirectoryIterator, Iterator, NumpyArrayIterator
 from lamella.utils import Sequence
 from tests.preprocessing.image.folder import make
@@ -288,6 +290,69 @@ def test_a_script_asks_for_a_new_order():
         orders.append(np.concatenate([iterator.next()[0][:, 0] for _ in range(len(iterator))]))
     assert all(np.array_equal(np.sort(order), np.arange(20)) for order in orders)
     assert len({tuple(order) for order in orders}) == 3 and iterator.epoch == 3
+
+
+class Reversed(Numbered):
+    """Each pass has the usual order, reversed, with the first sample twice."""
+
+    orders = 0
+
+    def _set_index_array(self):
+        super()._set_index_array()
+        self.index_array = np.append(self.index_array[::-1], 0)[1:]
+        self.orders += 1
+
+
+class Alone(Numbered):
+    """Sets the order without the method of Iterator."""
+
+    def _set_index_array(self):
+        self.index_array = np.array([0, 1, 1, 1, 4, 5])
+
+
+def test_a_subclass_sets_the_order_of_each_pass():
+    ours, usual = Reversed(6, 4, True, 7), Numbered(6, 4, True, 7)
+    for _ in range(2):
+        wanted = np.append(one_pass(usual)[::-1, 0], 0)[1:]
+        np.testing.assert_array_equal(np.concatenate([ours.next()[0] for _ in range(2)])[:, 0], wanted)
+        np.testing.assert_array_equal(one_pass(ours)[:, 0], wanted)
+        usual.on_epoch_end()
+    assert ours.orders == ours.epoch + 1 == 2
+    alone = Alone(6, 4, True, 7)
+    for processes in (False, True):
+        assert one_pass(alone)[:, 0].tolist() == [0, 1, 1, 1, 4, 5]
+        model().fit_generator(alone, epochs=2, workers=2, use_multiprocessing=processes, verbose=0)
+
+
+def test_worker_processes_use_one_order_of_a_subclass():
+    class Drawn(Numbered):
+        def _set_index_array(self):
+            self.index_array = np.random.default_rng().permutation(self.n)
+
+    iterator = Drawn(60, 10, False, 7)
+    pool = WorkerPool(iterator, WorkerOptions(3, 10, True))
+    try:
+        seen = [item[0][:, 0] for item in pool.results([Item(i, 0) for i in range(6)])]
+    finally:
+        pool.stop()
+    np.testing.assert_array_equal(np.concatenate(seen), one_pass(iterator)[:, 0])
+
+
+def test_a_script_sets_the_order_of_a_pass():
+    iterator = Numbered(6, 4, True, 7)
+    usual = iterator.index_array
+    iterator.index_array = [3, 3, 1, 0, 5, 2]
+    assert one_pass(iterator)[:, 0].tolist() == [3, 3, 1, 0, 5, 2]
+    iterator.index_array = None
+    np.testing.assert_array_equal(one_pass(iterator)[:, 0], usual)
+    iterator.index_array = np.zeros(6, int)
+    iterator.on_epoch_end()
+    np.testing.assert_array_equal(np.sort(one_pass(iterator)[:, 0]), np.arange(6))
+
+
+def test_nothing_to_iterate_over():
+    with pytest.raises(ValueError, match="Numbered: there is no sample"):
+        Numbered(0, 4, True, 7).next()
 
 
 def test_the_pass_of_a_thread_ends_with_the_batch():

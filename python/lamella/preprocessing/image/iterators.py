@@ -7,6 +7,8 @@ import threading
 from collections.abc import Iterator as Iterates
 from typing import Any
 
+import numpy as np
+
 from lamella.core import random
 from lamella.core.checks import checked_count
 from lamella.core.types import Array
@@ -35,6 +37,9 @@ class Iterator(Sequence):
 
     Source: keras-preprocessing 1.1.0.
 
+    A script may set `index_array` for the rest of a pass, and a subclass may override `_set_index_array`, which sets it for each
+    pass. Some samples may then occur several times, or not at all.
+
     Deviation: Keras draws from NumPy's global state, so that images depend on the number of workers and on timing, and different
         worker processes draw the same numbers. In lamella the numbers depend only on (seed, pass, sample).
     """
@@ -51,6 +56,7 @@ class Iterator(Sequence):
         self.total_batches_seen = 0
         self._key = random.next_seed("images") if seed is None else int(seed) % 2**64
         self._begun = False  # whether iterating has given a batch of this epoch
+        self._own_order: Array | None = None  # of this pass, if a script or subclass has set it
         self._set_unpickled()
 
     def _set_unpickled(self) -> None:
@@ -60,6 +66,7 @@ class Iterator(Sequence):
         self._order: tuple[int, Array] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
+        self._draw_own_order()  # else each worker process would draw another one
         return {name: value for name, value in vars(self).items() if name not in ("lock", "index_generator", "_order")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -71,12 +78,17 @@ class Iterator(Sequence):
         """The order of the samples, [n] indices, in the pass of the batch that is being prepared, else in the pass `epoch`."""
         return self._ordered(self._number())
 
+    @index_array.setter
+    def index_array(self, order: Array | None) -> None:
+        self._own_order = None if order is None else np.asarray(order)
+
     def __getitem__(self, idx: int) -> Any:
         """The batch with the index `idx`. Raise ValueError if there is none."""
         if not -len(self) <= idx < len(self):
             raise ValueError(f"Asked to retrieve element {idx}, but the Sequence has length {len(self)}")
         with self.lock:
             self.total_batches_seen += 1
+            self._draw_own_order()
         start = idx % len(self) * self.batch_size
         return self._get_batches_of_transformed_samples(self.index_array[start : start + self.batch_size])
 
@@ -87,10 +99,26 @@ class Iterator(Sequence):
         """Begin the next pass, which has a new order and new random numbers."""
         self.epoch += 1
         self._begun = False
+        self._own_order = None
+        self._draw_own_order()
 
     def _set_index_array(self) -> None:
-        """Begin the next pass, with a new order if `shuffle` is True. Generators of scripts that join iterators call it."""
-        self.on_epoch_end()
+        """Begin the next pass, with a new order if `shuffle` is True. Generators of scripts that join iterators call it.
+
+        In an override it only makes the usual order of this pass, for which the override is called.
+        """
+        if self._overridden():
+            self._own_order = self._usual_order(self._number())
+        else:
+            self.on_epoch_end()
+
+    def _overridden(self) -> bool:
+        return type(self)._set_index_array is not Iterator._set_index_array
+
+    def _draw_own_order(self) -> None:
+        """Call the override of `_set_index_array` if there is one and this pass has no order yet."""
+        if self._own_order is None and self._overridden():
+            self._set_index_array()
 
     def reset(self) -> None:
         """Iterate from the first batch again: of the next pass if this one has given a batch, else of this one."""
@@ -103,7 +131,13 @@ class Iterator(Sequence):
         return self.next()
 
     def next(self) -> Any:
-        """The next batch. After the last batch of a pass, the next pass begins. Several threads may call it."""
+        """The next batch. After the last batch of a pass, the next pass begins. Several threads may call it.
+
+        Raises:
+            ValueError: There is no sample.
+        """
+        if not self.n:
+            raise ValueError(f"{type(self).__name__}: there is no sample to make batches of")
         with self.lock:
             samples = next(self.index_generator)
             number = self.epoch
@@ -116,6 +150,7 @@ class Iterator(Sequence):
                 if self._begun:
                     self.on_epoch_end()
                 self._begun = True
+                self._draw_own_order()
             start = self.batch_index * self.batch_size
             order = self._ordered(self.epoch)
             self.batch_index = self.batch_index + 1 if start + self.batch_size < self.n else 0
@@ -148,6 +183,9 @@ class Iterator(Sequence):
         return SampleDraws(self._key, self._number())
 
     def _ordered(self, number: int) -> Array:
+        return self._usual_order(number) if self._own_order is None else self._own_order
+
+    def _usual_order(self, number: int) -> Array:
         kept = self._order  # read only once, because another thread with another pass may set it
         if kept is None or kept[0] != number:
             self._order = kept = number, order_of_samples(self.n, self._key, number, shuffle=self.shuffle)
