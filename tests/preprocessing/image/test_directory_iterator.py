@@ -65,6 +65,27 @@ def test_given_classes_have_the_given_numbers(root):
         read(root, classes=["dogs", "fish"])
 
 
+def test_classes_of_a_set_are_sorted_and_none_is_given_twice(root):
+    assert read(root, classes={"dogs", "cats", "birds"}).class_indices == {"birds": 0, "cats": 1, "dogs": 2}
+    with pytest.raises(ValueError, match=r"expected each of the classes once, got \['dogs', 'cats', 'dogs'\]"):
+        read(root, classes=["dogs", "cats", "dogs"])
+
+
+def test_a_script_sets_the_classes(root):
+    """In Keras 2.2.5 y is made of this attribute."""
+    iterator = read(root)
+    iterator.classes = np.array([2, 2, 0, 0, 0, 1, 1, 1, 1])
+    np.testing.assert_array_equal(iterator[0][1], np.eye(3)[iterator.classes])
+    assert iterator.labels is iterator.classes
+
+
+def test_a_link_to_itself_is_no_class(root):
+    os.symlink("loop", root / "loop")
+    os.symlink("nowhere", root / "missing")
+    for follow in (False, True):
+        assert read(root, follow_links=follow).class_indices == {"birds": 0, "cats": 1, "dogs": 2}
+
+
 def test_folders_below_a_class_are_searched(root):
     write(root / "cats" / "b" / "x.png", 100)
     write(root / "cats" / "a" / "y.PNG", 101)

@@ -121,9 +121,9 @@ class DataFrameIterator(FileIterator):
         super().__init__(self.samples, batch_size, shuffle, seed)
 
     def _set_labels(self, rows: Any, y_col: str | Sequence[str]) -> None:
-        """Set labels, and classes if they are classes."""
+        """Set the labels that the class_mode needs."""
         if self.class_mode in _CLASS_MODES:
-            self.classes = self.labels = [_numbers(value, self.class_indices) for value in rows[y_col]]
+            self.labels = [_numbers(value, self.class_indices) for value in rows[y_col]]
         elif self.class_mode == "raw":
             self.labels = _values(rows, y_col)
         elif self.class_mode == "multi_output":

@@ -96,7 +96,11 @@ class DirectoryIterator(FileIterator):
             **options,
         )
         self.directory = os.fspath(directory)
-        names = list(classes) if classes else listing.subfolders(self.directory)
+        # The order of a set may be another one in the next run.
+        given = sorted(classes) if isinstance(classes, (set, frozenset)) else classes
+        names = list(given) if given else listing.subfolders(self.directory)
+        if len(set(names)) < len(names):
+            raise ValueError(f"DirectoryIterator: expected each of the classes once, got {names}")
         self.num_classes = len(names)
         self.class_indices = {name: number for number, name in enumerate(names)}
         self.filenames: list[str] = []
@@ -105,7 +109,7 @@ class DirectoryIterator(FileIterator):
             files = self._files(name, follow_links)
             self.filenames += files
             numbers += [number] * len(files)
-        self.classes = self.labels = np.array(numbers, np.int32)
+        self.labels = np.array(numbers, np.int32)
         self.samples = len(self.filenames)
         self.filepaths = [os.path.join(self.directory, name) for name in self.filenames]
         print(f"Found {self.samples} images belonging to {self.num_classes} classes.")

@@ -93,6 +93,19 @@ class FileIterator(Iterator):
         self.dtype = config.floatx() if dtype is None else dtype
         self.reader = Reader(color_mode, self.target_size, interpolation, self.data_format, options)
 
+    @property
+    def classes(self) -> Any:
+        """`labels` under the name of Keras, which scripts also set."""
+        if self.class_mode in ("raw", "multi_output"):
+            raise AttributeError(
+                f"{type(self).__name__}: with class_mode={self.class_mode!r} there are no classes, only labels"
+            )
+        return self.labels
+
+    @classes.setter
+    def classes(self, labels: Any) -> None:
+        self.labels = labels
+
     def _get_batches_of_transformed_samples(self, index_array: Array) -> Any:
         batch = in_pool(np.empty, (len(index_array), *self.image_shape), self.dtype)
         read: list[int] = []

@@ -10,7 +10,8 @@ from lamella.core.warn import warn
 
 def subfolders(folder: str) -> list[str]:
     """The names of the folders in a folder, sorted."""
-    return sorted(entry.name for entry in os.scandir(folder) if entry.is_dir())
+    with os.scandir(folder) as entries:
+        return sorted(entry.name for entry in entries if _is_folder(entry))
 
 
 def image_files(
