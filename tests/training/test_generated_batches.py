@@ -1,9 +1,11 @@
 """fit on generators, iterators and Sequences: the same loop as for arrays."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
-from lamella.callbacks import Callback
+from lamella.callbacks import Callback, LambdaCallback
 from lamella.data.sequence import ReducedItem
 from lamella.layers import Dense
 from lamella.models import Sequential
@@ -152,3 +154,19 @@ def test_an_epoch_without_a_readable_sample_is_an_error(method):
     message = "^generator, the Sequence Unreadable: no sample of this epoch could be read; 2 samples of 2 batches were skipped$"
     with pytest.raises(ValueError, match=message):
         getattr(net, method)(Unreadable(), steps=2) if method != "fit_generator" else net.fit_generator(Unreadable(), verbose=0)
+
+
+@pytest.mark.parametrize("source", [forever(), Batches()])
+def test_a_long_epoch_needs_no_memory_for_its_steps(source):
+    model, peaks = linear(), []
+
+    def stop(batch, logs):
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        model.stop_training = True
+
+    tracemalloc.start()
+    try:
+        model.fit(source, steps_per_epoch=10**9, verbose=0, callbacks=[LambdaCallback(on_batch_end=stop)])
+    finally:
+        tracemalloc.stop()
+    assert len(peaks) == 1 and peaks[0] < 2**20

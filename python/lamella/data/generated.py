@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from time import perf_counter
 from typing import Any
@@ -124,21 +125,31 @@ class GeneratedBatches(Batches):
             self._pool = WorkerPool(self.source, self.workers)
         else:
             self._pool.renew()
-        arguments = self._arguments(index * self.steps)
-        for drawn, item in enumerate(self._pool.results(arguments)):
+        requested: deque[Item | None] = deque()
+
+        def arguments() -> Iterator[Item | None]:
+            for argument in self._arguments(index * self.steps):
+                requested.append(argument)
+                yield argument
+
+        for drawn, item in enumerate(self._pool.results(arguments())):
+            argument = requested.popleft()
             if item is None:
-                asked = f", the item at index {arguments[drawn].place}," if is_sequence(self.source) else ""
-                raise ValueError(f"{self._where(drawn)}{asked} is None; {EXPECTED_ITEM}")
+                which = "" if argument is None else f", the item at index {argument.place},"
+                raise ValueError(f"{self._where(drawn)}{which} is None; {EXPECTED_ITEM}")
             yield item
 
-    def _arguments(self, first: int) -> Sequence[Any]:
-        """The workers' arguments for an epoch. `first`: number of its first batch, counted over all passes of a Sequence."""
+    def _arguments(self, first: int) -> Iterator[Item | None]:
+        """The workers' arguments for an epoch. `first`: number of its first batch, counted over all passes of a Sequence.
+
+        They are made when they are needed: an epoch may be longer than the memory has room for their list.
+        """
         if not is_sequence(self.source):
-            return [None] * self.steps
+            return itertools.repeat(None, self.steps)
         length = self._length()
         passes = (self._pass(number, number * length - first, length) for number in itertools.count(first // length))
         start = first % length
-        return list(itertools.islice(itertools.chain.from_iterable(passes), start, start + self.steps))
+        return itertools.islice(itertools.chain.from_iterable(passes), start, start + self.steps)
 
     def _length(self) -> int:
         """The number of batches of the Sequence, which its on_epoch_end may change."""
