@@ -104,6 +104,36 @@ def test_an_error_stops_the_workers():
     assert not enqueuer.is_running()
 
 
+def test_an_error_comes_out_although_another_worker_never_ends():
+    go_on = threading.Event()
+
+    class Stuck(Five):
+        def __getitem__(self, index):
+            if index:
+                go_on.wait()
+            raise ZeroDivisionError("here")
+
+    enqueuer = OrderedEnqueuer(Stuck())
+    enqueuer.start(2)
+    try:
+        with pytest.raises(ZeroDivisionError, match="here"):
+            next(enqueuer.get())
+    finally:
+        go_on.set()
+        for thread in threading.enumerate():
+            if thread.name.startswith("lamella-worker"):
+                thread.join(10)
+
+
+def test_an_empty_sequence_is_refused():
+    class Empty(Five):
+        def __len__(self):
+            return 0
+
+    with pytest.raises(ValueError, match="expected a Sequence of at least one batch, got a length of 0"):
+        OrderedEnqueuer(Empty()).start()
+
+
 def test_what_cannot_be():
     with pytest.raises(RuntimeError, match=r"OrderedEnqueuer: call start\(\) before get\(\)"):
         OrderedEnqueuer(Five()).get()

@@ -9,9 +9,10 @@ from typing import Any
 
 from lamella.core import random
 from lamella.core.warn import warn
+from lamella.data.sequence import checked_length
 from lamella.data.workers.options import WorkerOptions
 from lamella.data.workers.pool import Item, WorkerPool, one_pass
-from lamella.data.workers.threads import Results
+from lamella.data.workers.threads import GRACE_SECONDS, Results
 
 
 class SequenceEnqueuer:
@@ -40,10 +41,11 @@ class SequenceEnqueuer:
             max_queue_size: Number of batches that may wait.
         """
         self.stop()
+        arguments = self._arguments()
         self._pool = WorkerPool(
             self.sequence, WorkerOptions(workers, max_queue_size, self.use_multiprocessing), self.random_seed
         )
-        self._results = self._pool.results(self._arguments())
+        self._results = self._pool.results(arguments)
 
     def _arguments(self) -> Iterable[Any]:
         raise NotImplementedError
@@ -77,7 +79,7 @@ class SequenceEnqueuer:
                         return
                 self._results = self._next_results(pool)
         except Exception:
-            self.stop()
+            self.stop(GRACE_SECONDS)  # another thread may never end: the error must come out
             raise
 
     def _next_results(self, pool: WorkerPool) -> Results | None:
@@ -111,7 +113,8 @@ class OrderedEnqueuer(SequenceEnqueuer):
         self.shuffle = shuffle
 
     def _arguments(self) -> list[Item]:
-        return one_pass(len(self.sequence), random.generator(what="shuffle"), shuffle=self.shuffle)
+        length = checked_length(self.sequence)
+        return one_pass(length, random.generator(what="shuffle"), shuffle=self.shuffle)
 
     def _next_results(self, pool: WorkerPool) -> Results:
         self.sequence.on_epoch_end()

@@ -16,7 +16,7 @@ from lamella.core.pool import in_pool
 from lamella.core.random import Stream
 from lamella.core.warn import warn
 from lamella.data.batches import ArrayBatches, Batch, Batches, Data
-from lamella.data.sequence import EXPECTED_ITEM, ReducedItem, inputs_of_item, is_sequence, named, split_item
+from lamella.data.sequence import EXPECTED_ITEM, ReducedItem, checked_length, inputs_of_item, is_sequence, named, split_item
 from lamella.data.workers.options import WorkerOptions
 from lamella.data.workers.pool import Item, WorkerPool, one_pass
 from lamella.data.workers.threads import NotInTime
@@ -84,7 +84,7 @@ class GeneratedBatches(Batches):
         self._warned = False
         self._skipped: set[str] = set()  # samples that were warned about
         if is_sequence(source):
-            self._length()
+            checked_length(source)
 
     def epoch(self, index: int) -> Iterator[Batch]:
         if self._counts_anew:
@@ -146,17 +146,10 @@ class GeneratedBatches(Batches):
         """
         if not is_sequence(self.source):
             return itertools.repeat(None, self.steps)
-        length = self._length()
+        length = checked_length(self.source)
         passes = (self._pass(number, number * length - first, length) for number in itertools.count(first // length))
         start = first % length
         return itertools.islice(itertools.chain.from_iterable(passes), start, start + self.steps)
-
-    def _length(self) -> int:
-        """The number of batches of the Sequence, which its on_epoch_end may change."""
-        length = len(self.source)
-        if length < 1:
-            raise ValueError(f"expected a Sequence of at least one batch, got a length of {length}")
-        return length
 
     def _pass(self, number: int, ahead: int, length: int) -> list[Item]:
         """The items of pass `number` of this fit, which begins `ahead` steps after the start of this epoch."""

@@ -94,6 +94,14 @@ def is_sequence(x: Any) -> bool:
     return all(hasattr(x, name) for name in ("__getitem__", "__len__", "on_epoch_end"))
 
 
+def checked_length(sequence: Any) -> int:
+    """The number of batches of a Sequence, which its on_epoch_end may change. Raise ValueError if there is none."""
+    length = len(sequence)
+    if length < 1:
+        raise ValueError(f"expected a Sequence of at least one batch, got a length of {length}")
+    return length
+
+
 def is_generated(x: Any) -> bool:
     """Whether x gives batches, in contrast to arrays."""
     return is_sequence(x) or hasattr(x, "__next__")
