@@ -73,12 +73,26 @@ def test_append_uses_the_columns_of_the_file(tmp_path):
     assert read(path) == [["epoch", "loss"], ["0", "2.0"]]
 
 
-def test_append_refuses_another_kind_of_file(tmp_path):
+def test_append_ends_a_last_line_that_has_no_end(tmp_path):
+    path = tmp_path / "log.csv"
+    path.write_text("epoch,loss\n0,2.0")
+    drive(CSVLogger(path, append=True), {"loss": 1.0}, first=1)
+    assert read(path) == [["epoch", "loss"], ["0", "2.0"], ["1", "1.0"]]
+
+
+def test_wrong_separators_raise(tmp_path):
+    for wrong in ("::", "", 1):
+        with pytest.raises(ValueError, match="expected separator to be one character, got"):
+            CSVLogger(tmp_path / "log.csv", separator=wrong)
+
+
+@pytest.mark.parametrize("text, columns", [("dear diary", r"\['dear diary'\]"), ("\n", r"\[\]")])
+def test_append_refuses_another_kind_of_file(tmp_path, text, columns):
     path = tmp_path / "notes.txt"
-    path.write_text("dear diary\n")
-    with pytest.raises(ValueError, match="notes.txt' to begin with epoch,, got"):
+    path.write_text(text)
+    with pytest.raises(ValueError, match=f"first column of '.*notes.txt' to be epoch, got the columns {columns}"):
         fit(CSVLogger(path, append=True))
-    assert path.read_text() == "dear diary\n"
+    assert path.read_text() == text
 
 
 def test_lines_are_written_during_training(tmp_path):

@@ -30,12 +30,12 @@ class CSVLogger(Callback):
 
     Args:
         filename: Path of the file.
-        separator: The string between two cells.
+        separator: The character between two cells.
         append: Whether to continue an existing file instead of replacing it.
 
     Raises:
         OSError: Before training, if the file cannot be written.
-        ValueError: With append=True, if the first column of the file is not `epoch`.
+        ValueError: The separator is not one character; or with append=True, the first column of the file is not `epoch`.
 
     Source: Keras 2.2.5.
     """
@@ -45,6 +45,8 @@ class CSVLogger(Callback):
 
     def __init__(self, filename: str | os.PathLike[str], separator: str = ",", append: bool = False) -> None:
         super().__init__()
+        if not isinstance(separator, str) or len(separator) != 1:
+            raise ValueError(f"CSVLogger: expected separator to be one character, got {separator!r}")
         self.filename = os.fspath(filename)
         self.sep = separator
         self.append = append
@@ -57,6 +59,8 @@ class CSVLogger(Callback):
         self._close()
         self.csv_file = self._opened()
         self.keys = self._columns() if self.append else None
+        if self.append:
+            self._end_last_line()
         self._keep = os.path.getsize(self.filename) if self.append else 0
         self._rows = self._count() if self.append else 0
 
@@ -98,6 +102,17 @@ class CSVLogger(Callback):
             return None
         return sum(map(len, lines[: reader.line_num]))
 
+    def _end_last_line(self) -> None:
+        """End the last line of the file if another program has not: the next line would be a part of it."""
+        assert self.csv_file is not None
+        with open(self.filename, "rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - 1))
+            complete = file.read() in (b"", b"\n", b"\r")
+        if not complete:
+            self.csv_file.write("\n")
+            self.csv_file.flush()
+
     def _count(self) -> int:
         with open(self.filename, newline="", encoding="utf-8") as file:
             return sum(1 for _ in csv.reader(file, delimiter=self.sep))
@@ -108,8 +123,8 @@ class CSVLogger(Callback):
             first = next(csv.reader(file, delimiter=self.sep), None)
         if first is None:
             return None
-        if first[0] != "epoch":
-            raise ValueError(f"CSVLogger: expected the columns of '{self.filename}' to begin with epoch{self.sep}, got {first}")
+        if first[:1] != ["epoch"]:
+            raise ValueError(f"CSVLogger: expected the first column of '{self.filename}' to be epoch, got the columns {first}")
         return first[1:]
 
     def _widen(self, names: list[str]) -> None:
