@@ -6,8 +6,9 @@ import pickle
 import numpy as np
 import pytest
 
+from lamella import backend as K
 from lamella.callbacks import Callback, EarlyStopping
-from lamella.layers import BatchNormalization, Conv2D, Dense, Dropout, Flatten, Input
+from lamella.layers import Activation, BatchNormalization, Conv2D, Dense, Dropout, Flatten, Input
 from lamella.metrics import AUC
 from lamella.models import Model, Sequential
 from lamella.optimizers import SGD, Adam
@@ -198,3 +199,20 @@ def test_a_copy_in_a_fresh_process(tmp_path):
     weights = trained_in_a_fresh_process(pickle.dumps((model, X, Y)), tmp_path)
     model.fit(X, Y, batch_size=4, epochs=2, verbose=0)
     check_same(weights, model.get_weights())
+
+
+def test_deep_models_are_copied_and_pickled():
+    """RecursionError: pickle and deepcopy went from the last layer to the first, and copied no model of more than 40 layers."""
+    x = inputs = Input((3,))
+    relu = Activation("relu")
+    for _ in range(200):
+        x = K.relu(relu(Dense(3, kernel_initializer="identity")(x))) + 0.125
+    model = Model(inputs, x)
+    sequential = Sequential([Dense(3, input_shape=(3,), kernel_initializer="identity"), *(Dense(3) for _ in range(300))])
+    data = np.random.default_rng(3).uniform(size=(5, 3)).astype("float32")
+    for deep in (model, sequential):
+        deep.compile("sgd", "mse")
+        deep.train_on_batch(data, data + 25)
+        for again in (copy.deepcopy(deep), pickle.loads(pickle.dumps(deep))):
+            np.testing.assert_array_equal(again.predict(data), deep.predict(data))
+            assert again.train_on_batch(data, data) == copy.deepcopy(deep).train_on_batch(data, data)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -234,7 +234,7 @@ class Function(Layer, self_contained=True):
                 roots[x] = None
             elif ready:
                 calls[node_of(x)] = None
-            else:
+            elif node_of(x) not in calls:
                 waiting += [(x, True), *((before, False) for before in reversed(node_of(x).inputs))]
 
         def call(values: list[Value]) -> Value:
@@ -293,27 +293,33 @@ class Function(Layer, self_contained=True):
 
 def _is_size(x: Symbolic) -> bool:
     """Whether x depends only on sizes: it comes from K.shape, or from functions of such tensors."""
-    waiting = [x]
-    while waiting:
-        node = node_of(waiting.pop())
-        if not isinstance(node.layer, Function):
-            return False
-        if node.layer.function != "shape":
-            if not node.inputs:
-                return False
-            waiting += node.inputs
-    return True
+    return _sources(node_of(x)).sizes
 
 
 def _are_of_variables(tensors: Sequence[Symbolic]) -> bool:
     """Whether functions of Variables compute all tensors: none comes from an input."""
-    waiting = list(tensors)
-    while waiting:
-        node = node_of(waiting.pop())
-        if not isinstance(node.layer, Function) or not (node.inputs or node.layer.variables):
-            return False
-        waiting += node.inputs
-    return True
+    return all(_sources(node_of(x)).variables for x in tensors)
+
+
+class _Sources(NamedTuple):
+    """Whether the tensors of a call come from sizes alone, or from Variables alone."""
+
+    sizes: bool
+    variables: bool
+
+
+def _sources(node: Node) -> _Sources:
+    """Kept with the node: a chain of n functions would be walked n times, and one that reads tensors twice 2^n times."""
+    if node.sources is None:
+        layer = node.layer
+        sizes = variables = False
+        if isinstance(layer, Function):
+            before = [_sources(node_of(x)) for x in node.inputs]  # known since the layer was called
+            sizes = layer.function == "shape" or (bool(before) and all(each.sizes for each in before))
+            variables = bool(before or layer.variables) and all(each.variables for each in before)
+        node.sources = _Sources(sizes, variables)
+    found: _Sources = node.sources
+    return found
 
 
 def _in_floatx(y: Value) -> Value:

@@ -132,6 +132,8 @@ class Node:
     # Values of the layer's attributes before and after the call, see graph/values_at_calls.py; None if they are not kept.
     values: Any = field(default=None, init=False, repr=False)
     values_after: Any = field(default=None, init=False, repr=False)
+    # What the outputs of a function of K come from, found at the first use; see graph/function.py.
+    sources: Any = field(default=None, init=False, repr=False)
     # Made at the first use: otherwise nodes of masks would be added to graphs that do not need them.
     _masks: list[Any] | None = field(default=None, init=False, repr=False)
     # The type and the input of the activation, found at the first use; False without an activation. See Symbolic.op.

@@ -58,6 +58,15 @@ class LayerGraph(GraphParts, Layer):
         self._inbound_nodes[: self.first_node] = [Node(self, inputs, outputs, len(inputs) == 1, own=True)]
         self.built = True
 
+    def __getstate__(self) -> dict[str, Any]:
+        """The attributes, the graph first: pickle and deepcopy then find each node after those that it reads.
+
+        Otherwise they would go from the last layer to the first in one recursion, and Python's limit would be that of a model of 50
+        layers. What two calls of one layer have between them is still one recursion.
+        """
+        state = {"_traced": None, **vars(self)}
+        return state if not self.outputs else {**state, "_traced": self._graph}
+
     @property
     def _graph(self) -> Graph:
         # Traced at the first use: each layer that is added to a Sequential changes its outputs.
