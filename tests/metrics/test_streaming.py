@@ -218,3 +218,22 @@ def test_mean_iou_weighs_samples(shape):
     assert metrics.MeanIoU(2)(true, predicted, each) == pytest.approx(np.mean(ious))
     with pytest.raises(ValueError, match=r"mean_io_u: expected sample weights of shape \(3,\), got \(2,\)"):
         metrics.MeanIoU(2)(true, predicted, weights[:2])
+
+
+@pytest.mark.parametrize(
+    "name", ["Accuracy", "BinaryAccuracy", "RootMeanSquaredError", "MeanSquaredError", "MeanAbsoluteError"]
+)
+def test_labels_without_the_last_axis_of_predictions(name):
+    """Labels [N] beside predictions [N, 1] became [N, N]: the root mean squared error of a perfect prediction was not 0."""
+    y = np.array([0.0, 1.0, 1.0, 0.0, 1.0])
+    p = np.array([0.0, 1.0, 0.0, 0.0, 1.0])
+    w = np.array([1.0, 2.0, 3.0, 0.0, 1.0])
+    kind = getattr(metrics, name)
+    for weights in (None, w):
+        right = kind()(y[:, None], p[:, None], weights)
+        share = 0.2 if weights is None else 3 / 7
+        wanted = {"RootMeanSquaredError": share**0.5}.get(name, 1 - share if name.endswith("Accuracy") else share)
+        assert right == pytest.approx(wanted)
+        assert kind()(y, p[:, None], weights) == kind()(y[:, None], p, weights) == right
+    with pytest.raises(ValueError, match=r"expected .* of the prediction's shape \(5, 1\), got \(5, 3\)"):
+        kind()(np.zeros((5, 3)), np.zeros((5, 1)))

@@ -104,7 +104,27 @@ class _MeanOfRows(_WeightedMean):
         return type(self).function(y_true, y_pred)
 
     def update_state(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> None:
-        self.add(self.rows(np.asarray(value_of(y_true)), np.asarray(value_of(y_pred))), sample_weight)
+        """Add a batch. Labels [N] fit predictions [N, 1], such as those of predict, and the reverse, as in tf.keras."""
+        labels, predictions = (np.asarray(value_of(y)) for y in (y_true, y_pred))
+        if labels.ndim != predictions.ndim:
+            labels, predictions = _with_axis_of(labels, predictions), _with_axis_of(predictions, labels)
+        self.add(self.rows(labels, predictions), sample_weight)
+
+    def _check_shapes(self, labels: ArrayLike, predictions: ArrayLike) -> None:
+        """For elementwise metrics: NumPy would broadcast unlike shapes.
+
+        Raises:
+            ValueError: The shapes differ.
+        """
+        if np.shape(labels) != np.shape(predictions):
+            raise ValueError(
+                f"{self.name}: expected labels of the prediction's shape {np.shape(predictions)}, got {np.shape(labels)}"
+            )
+
+
+def _with_axis_of(a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
+    """a with a last axis of 1, if b has the same shape with such an axis."""
+    return a[..., None] if b.shape == (*a.shape, 1) else a
 
 
 @register("metrics")
@@ -142,6 +162,7 @@ class Accuracy(_MeanOfRows):
     direction = "max"
 
     def rows(self, y_true: ArrayLike, y_pred: ArrayLike) -> Any:
+        self._check_shapes(y_true, y_pred)
         return np.asarray(y_true) == np.asarray(y_pred)
 
 
@@ -160,6 +181,7 @@ class BinaryAccuracy(_MeanOfRows):
         self.threshold = threshold
 
     def rows(self, y_true: ArrayLike, y_pred: ArrayLike) -> Any:
+        self._check_shapes(y_true, y_pred)
         return ((np.asarray(y_pred) > self.threshold) == np.asarray(y_true)).mean(axis=-1)
 
 
@@ -217,6 +239,7 @@ class RootMeanSquaredError(_MeanOfRows):
     direction = "min"
 
     def rows(self, y_true: ArrayLike, y_pred: ArrayLike) -> Any:
+        self._check_shapes(y_true, y_pred)
         return np.square(np.asarray(y_pred) - np.asarray(y_true))
 
     def result(self) -> float:
