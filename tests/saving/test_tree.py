@@ -71,14 +71,14 @@ def test_undamaged_bytes_that_are_not_a_tree_raise():
     pickled = io.BytesIO()
     np.savez(pickled, tree=np.array([{"a": 1}], object), allow_pickle=True)
     with pytest.raises(ModelFileError, match="allow_pickle=False"):
-        from_bytes(with_checksum(pickled.getvalue()), "x")
+        from_bytes(with_checksum(pickled), "x")
     for text in ({"array": "a0"}, {"list": [1]}, {}, {"array": "a0", "more": 1}):
         plain = io.BytesIO()
         np.savez(plain, tree=np.frombuffer(json.dumps(text).encode(), np.uint8))
         with pytest.raises(ModelFileError, match="x: not a tree of arrays"):
-            from_bytes(with_checksum(plain.getvalue()), "x")
+            from_bytes(with_checksum(plain), "x")
     with pytest.raises(ModelFileError, match="x: not a tree of arrays"):
-        from_bytes(with_checksum(b"text"), "x")
+        from_bytes(with_checksum(io.BytesIO(b"text")), "x")
 
 
 def test_long_lists_of_numbers_are_arrays():

@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 import threading
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -251,3 +252,16 @@ def test_saving_while_another_thread_trains(tmp_path):
     assert os.listdir(tmp_path) == []
     model.save(tmp_path / "m.h5")
     assert os.listdir(tmp_path) == ["m.h5"]
+
+
+def test_a_save_copies_the_file_only_once(tmp_path):
+    """The weights, and the file in memory."""
+    model = Sequential([Dense(2000, input_dim=2000, kernel_initializer="zeros")])
+    model.save(tmp_path / "m.h5")
+    size = os.path.getsize(tmp_path / "m.h5")
+    tracemalloc.start()
+    try:
+        model.save(tmp_path / "m.h5")
+        assert tracemalloc.get_traced_memory()[1] < 2.5 * size
+    finally:
+        tracemalloc.stop()

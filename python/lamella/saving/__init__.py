@@ -84,14 +84,14 @@ def _write(contents: Contents, target: Target) -> None:
     if isinstance(target, (str, bytes, os.PathLike)):
         replace_file(target, _bytes(formats.of(target), contents))
     elif hasattr(target, "write"):
-        target.write(_bytes(formats.default(), contents))
+        target.write(bytes(_bytes(formats.default(), contents)))  # some streams take nothing but bytes
     else:
         from lamella.saving.formats import h5
 
         h5.write(contents, target)
 
 
-def _bytes(format: Format, contents: Contents) -> bytes:
+def _bytes(format: Format, contents: Contents) -> bytes | memoryview:
     assert format.to_bytes is not None, "each format with a suffix can be written"
     return format.to_bytes(contents)
 

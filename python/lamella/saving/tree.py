@@ -22,7 +22,7 @@ _TREE = "tree"
 _LONG = 1024
 
 
-def to_bytes(tree: Any) -> bytes:
+def to_bytes(tree: Any) -> memoryview:
     """The bytes of an .npz file. Tuples become lists.
 
     Args:
@@ -36,10 +36,10 @@ def to_bytes(tree: Any) -> bytes:
     text = json.dumps(plain)
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, **{_TREE: np.frombuffer(text.encode(), np.uint8)}, **arrays)
-    return checksum.with_checksum(buffer.getvalue())
+    return checksum.with_checksum(buffer)
 
 
-def from_bytes(data: bytes, name: str) -> Any:
+def from_bytes(data: bytes | memoryview, name: str) -> Any:
     """The tree that to_bytes was given.
 
     Args:

@@ -32,7 +32,7 @@ class Format:
 
     suffixes: tuple[str, ...] = ()
     read: Callable[[BinaryIO, str, float | None], Contents] | None = None
-    to_bytes: Callable[[Contents], bytes] | None = None
+    to_bytes: Callable[[Contents], bytes | memoryview] | None = None
     layout: Callable[[Reader, Any], Contents | None] | None = None
 
 

@@ -70,14 +70,14 @@ def _order(reader: Reader, layer: h5py.Group) -> list[str] | None:
     return order
 
 
-def to_bytes(contents: Contents) -> bytes:
+def to_bytes(contents: Contents) -> memoryview:
     """The bytes of a file, with a checksum. The same contents give the same bytes."""
     import h5py
 
     buffer = io.BytesIO()
     with h5py.File(buffer, "w") as file:
         write(contents, file)
-    return with_checksum(buffer.getvalue())
+    return with_checksum(buffer)
 
 
 def write(contents: Contents, group: h5py.Group) -> None:

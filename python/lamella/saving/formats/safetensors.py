@@ -111,7 +111,7 @@ def _digest(text: Config, arrays: Mapping[str, Array], check_time: Callable[[], 
     for name in sorted(arrays):
         array = arrays[name]
         digest.update(f"\n{name} {array.dtype.str} {array.shape}\n".encode())
-        digest.update(array.tobytes())
+        digest.update(np.ascontiguousarray(array).data)
         check_time()
     return digest.hexdigest()
 

@@ -7,15 +7,20 @@ file that was changed has no checksum.
 from __future__ import annotations
 
 import hashlib
+import io
 from typing import BinaryIO
 
 _MARK = b"\nlamella sha256 "
 _LENGTH = len(_MARK) + 64
 
 
-def with_checksum(data: bytes) -> bytes:
-    """The data, followed by its checksum."""
-    return data + _MARK + hashlib.sha256(data).hexdigest().encode()
+def with_checksum(file: io.BytesIO) -> memoryview:
+    """The contents of a file in memory, to which their checksum is added. A large model is not copied."""
+    with file.getbuffer() as data:
+        digest = hashlib.sha256(data).hexdigest().encode()
+    file.seek(0, io.SEEK_END)
+    file.write(_MARK + digest)
+    return file.getbuffer()
 
 
 def fits(file: BinaryIO) -> bool | None:
