@@ -10,7 +10,6 @@ import os
 import platform
 import re
 import shlex
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -32,35 +31,47 @@ def libs() -> str:
     return f"-L{directory} -Wl,-rpath,{directory} -llamella"
 
 
-# What each option prints.
-FACTS: dict[str, Callable[[], str]] = {
-    "--version": lambda: lamella.__version__,
-    "--includes": lambda: f"-I{shlex.quote(get_include())}",
-    "--libs": libs,
-    "--cmakedir": get_cmake_dir,
+# What each option prints, and its help.
+FACTS: dict[str, tuple[Callable[[], str], str]] = {
+    "--version": (lambda: lamella.__version__, "print the version"),
+    "--includes": (lambda: f"-I{shlex.quote(get_include())}", "print the compiler's option for the headers"),
+    "--libs": (libs, "print the linker's options for the library"),
+    "--cmakedir": (get_cmake_dir, "print the folder of the CMake package"),
 }
 
 
-def main() -> None:
-    """Run the command."""
-    if len(sys.argv) == 2 and sys.argv[1] in FACTS:
-        print(FACTS[sys.argv[1]]())
-        return
-    if sys.argv[1:]:
-        preview(sys.argv[1:])
-        return
-    for name, value in report():
-        print(f"{name}: {value}")
-
-
-def preview(arguments: list[str]) -> None:
-    """Write a picture of augmented images of a folder.
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command.
 
     Args:
-        arguments: The arguments of the command, beginning with "preview".
+        arguments: Its arguments; None for those of the process.
     """
-    parser = argparse.ArgumentParser(prog="python -m lamella")
-    command = parser.add_subparsers(required=True).add_parser("preview", help="write a PNG with augmented images of a folder")
+    parser = argparse.ArgumentParser(
+        prog="python -m lamella", description="Without arguments: print the machine and the versions, for a bug report."
+    )
+    for name, (fact, what) in FACTS.items():
+        parser.add_argument(name, dest="facts", action="append_const", const=fact, help=what)
+    preview = parser.add_subparsers().add_parser("preview", help="write a PNG with augmented images of a folder")
+    add_preview(preview)
+    given = parser.parse_args(arguments)
+    if "folder" in given:
+        try:
+            write_preview(given)
+        except (ImportError, OSError, ValueError) as error:
+            preview.error(str(error))
+    elif given.facts:
+        print("\n".join(fact() for fact in given.facts))
+    else:
+        for name, value in report():
+            print(f"{name}: {value}")
+
+
+def add_preview(command: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command that writes a picture of augmented images.
+
+    Args:
+        command: The parser of the command.
+    """
     command.add_argument("folder", metavar="DIR", help="a folder with images or with folders of images")
     command.add_argument("--out", default="preview.png", help="the file to write (preview.png)")
     command.add_argument("--size", type=int, default=128, help="height and width of each image (128)")
@@ -70,9 +81,21 @@ def preview(arguments: list[str]) -> None:
     command.add_argument("--shift", type=float, default=0.0, metavar="FRACTION")
     command.add_argument("--zoom", type=float, default=0.0, metavar="FRACTION")
     command.add_argument("--flip", action="store_true", help="mirror half of the images")
-    given = parser.parse_args(arguments)
+
+
+def write_preview(given: argparse.Namespace) -> None:
+    """Write a picture of augmented images of a folder.
+
+    Args:
+        given: The arguments of the command.
+
+    Raises:
+        ImportError: Pillow is not installed.
+        OSError: An image cannot be read, or the picture cannot be written.
+        ValueError: DIR is not a folder or has no images, or an argument is out of its range.
+    """
     if not os.path.isdir(given.folder):
-        parser.error(f"expected DIR to be a folder, got {given.folder!r}")
+        raise ValueError(f"expected DIR to be a folder, got {given.folder!r}")
     generator = lamella.preprocessing.image.ImageDataGenerator(
         rotation_range=given.rotation,
         width_shift_range=given.shift,

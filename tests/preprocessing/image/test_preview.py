@@ -1,9 +1,13 @@
 """Contact sheets: preview() of an iterator and `python -m lamella preview`."""
 
+import contextlib
+import re
+
 import numpy as np
 import pytest
 from PIL import Image
 
+import lamella
 from lamella import __main__ as program
 from lamella.preprocessing.image import ImageDataGenerator
 from tests.preprocessing.image.folder import make
@@ -67,12 +71,39 @@ def test_an_iterator_without_images_raises(tmp_path):
 def test_the_command_writes_a_sheet_of_a_folder(tmp_path, capsys, inside):
     make(tmp_path / "data", {"a": 3, "b": 2})
     out = tmp_path / "out.png"
-    program.preview(["preview", str(tmp_path / inside), "--out", str(out), "--size", "8", "--count", "4", "--rotation", "10"])
+    program.main(["preview", str(tmp_path / inside), "--out", str(out), "--size", "8", "--count", "4", "--rotation", "10"])
     assert capsys.readouterr().out.endswith(f"wrote {out}\n")
     assert sheet(out).shape == (18, 18, 3)
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (["paint"], "invalid choice: 'paint'"),
+        (["preview", "nowhere"], "error: expected DIR to be a folder, got 'nowhere'"),
+        (["preview", "empty"], "error: DirectoryIterator.preview: there is no image"),
+        (["preview", "data", "--size", "0"], "error: .* two positive integers, got .0, 0."),
+        (["preview", "data", "--count", "0"], "error: expected count to be at least 1, got 0"),
+        (["preview", "data", "--out", "no/x.png"], "error: .*No such file or directory.*no/x.png"),
+        (["preview", "bad"], "error: cannot identify image file .*bad/x.png"),
+    ],
+)
+def test_the_command_says_what_is_wrong(tmp_path, capsys, monkeypatch, arguments, words):
+    make(tmp_path / "data", {"a": 3})
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "x.png").write_text("no image")
+    monkeypatch.chdir(tmp_path)
+    with pytest.warns(UserWarning) if "empty" in arguments else contextlib.nullcontext(), pytest.raises(SystemExit) as end:
+        program.main(arguments)
+    assert end.value.code == 2
+    assert re.search(words, capsys.readouterr().err)
+
+
+def test_the_command_lists_its_options(capsys):
     with pytest.raises(SystemExit):
-        program.preview(["paint"])
-    assert "invalid choice: 'paint'" in capsys.readouterr().err
-    with pytest.raises(SystemExit):
-        program.preview(["preview", str(tmp_path / "nowhere")])
-    assert "expected DIR to be a folder, got " in capsys.readouterr().err
+        program.main(["--help"])
+    text = capsys.readouterr().out
+    assert all(name in text for name in (*program.FACTS, "preview"))
+    program.main(["--version"])
+    assert capsys.readouterr().out == f"{lamella.__version__}\n"
