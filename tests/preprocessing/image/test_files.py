@@ -490,6 +490,12 @@ def test_file_format_precedes_the_extension(tmp_path):
     np.testing.assert_array_equal(img_to_array(load_img(buffer, color_mode="rgba")), PIXELS)
 
 
+def test_a_format_that_pillow_does_not_write_raises(tmp_path):
+    with pytest.raises(ValueError, match="Pillow does not write the format 'xyz'"):
+        save_img(tmp_path / "a", PIXELS[..., :3], file_format="xyz")
+    assert not (tmp_path / "a").exists()
+
+
 def test_rgba_becomes_rgb_only_with_a_file_format(tmp_path):
     path = tmp_path / "alpha.jpg"
     with pytest.raises(OSError, match="cannot write mode RGBA as JPEG"):

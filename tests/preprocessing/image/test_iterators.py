@@ -350,6 +350,11 @@ def test_a_script_sets_the_order_of_a_pass():
     np.testing.assert_array_equal(np.sort(one_pass(iterator)[:, 0]), np.arange(6))
 
 
+def test_sample_weights_without_y_warn():
+    with pytest.warns(UserWarning, match="NumpyArrayIterator: sample_weight has no effect without y"):
+        assert NumpyArrayIterator(np.zeros((2, 3, 3, 1)), None, None, sample_weight=[1, 2])[0].shape == (2, 3, 3, 1)
+
+
 def test_nothing_to_iterate_over():
     with pytest.raises(ValueError, match="Numbered: there is no sample"):
         Numbered(0, 4, True, 7).next()

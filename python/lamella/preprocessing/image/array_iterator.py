@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, DTypeLike
 from lamella.core import config
 from lamella.core.pool import in_pool
 from lamella.core.types import Array
+from lamella.core.warn import warn
 from lamella.preprocessing.image.augment import Augments, fill, mix, validation_share
 from lamella.preprocessing.image.formats import checked_format, warn_of_channels
 from lamella.preprocessing.image.iterators import Iterator
@@ -73,6 +74,8 @@ class NumpyArrayIterator(Iterator):
                     "All of the arrays in `x` should have the same length. Found a pair with: "
                     f"len(x[0]) = {len(images)}, len(x[?]) = {len(other)}"
                 )
+        if sample_weight is not None and y is None:
+            warn("NumpyArrayIterator: sample_weight has no effect without y")
         labels, weights = _rows("y` (labels)", y, images), _rows("sample_weight", sample_weight, images)
         if subset is not None:
             kept = _subset(subset, validation_share(image_data_generator), len(images), labels)

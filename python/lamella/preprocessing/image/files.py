@@ -102,6 +102,7 @@ def save_img(
 
     Raises:
         OSError: RGBA cannot be written as JPEG without a file_format. With one it is converted to RGB, with a warning.
+        ValueError: Pillow does not write the format.
 
     Source: keras-preprocessing 1.1.0, where file_format="jpg" is a KeyError.
     """
@@ -141,7 +142,12 @@ def _encode(
         if image.mode == "RGBA":
             warn("The JPG format does not support RGBA images, converting to RGB.")
             image = image.convert("RGB")
-    image.save(file, format=file_format, **kwargs)
+    try:
+        image.save(file, format=file_format, **kwargs)
+    except KeyError as error:
+        if file_format is None or error.args != (file_format.upper(),):
+            raise
+        raise ValueError(f"Pillow does not write the format {file_format!r}") from None
 
 
 def _bytes(values: NDArray[Any]) -> NDArray[np.uint8]:
