@@ -71,6 +71,13 @@ def test_classes_of_a_set_are_sorted_and_none_is_given_twice(root):
         read(root, classes=["dogs", "cats", "dogs"])
 
 
+def test_a_folder_without_folders_of_classes_warns(root):
+    with pytest.warns(UserWarning, match=r"cats has no folders, but each class needs one; classes=\['\.'\] reads"):
+        assert read(root / "cats").samples == 0
+    iterator = read(root / "cats", classes=["."])
+    assert values(iterator[0][0]) == [2, 3, 4] and iterator.class_indices == {".": 0}
+
+
 def test_a_script_sets_the_classes(root):
     """In Keras 2.2.5 y is made of this attribute."""
     iterator = read(root)

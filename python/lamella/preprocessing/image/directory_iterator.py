@@ -101,6 +101,11 @@ class DirectoryIterator(FileIterator):
         names = list(given) if given else listing.subfolders(self.directory)
         if len(set(names)) < len(names):
             raise ValueError(f"DirectoryIterator: expected each of the classes once, got {names}")
+        if not names:
+            warn(
+                f"{self.directory} has no folders, but each class needs one; classes=['.'] reads the images in {self.directory} "
+                "itself, as one class"
+            )
         self.num_classes = len(names)
         self.class_indices = {name: number for number, name in enumerate(names)}
         self.filenames: list[str] = []
