@@ -198,6 +198,13 @@ def test_a_sequence_is_neither_shuffled_nor_ended_by_evaluate_and_predict():
             TypeError,
             "fit_generator: expected a generator.* got list",
         ),
+        (
+            "fit_generator",
+            forever,
+            dict(steps_per_epoch=1),
+            TypeError,
+            r"fit_generator: expected a generator.* got function; pass what it returns, forever\(\)",
+        ),
         ("fit_generator", forever(xy), {}, ValueError, "`steps_per_epoch=None` is only valid .* `keras.utils.Sequence` class"),
         ("evaluate_generator", forever(xy), {}, ValueError, "`steps=None` is only valid .* specify `steps` or"),
         ("predict_generator", forever(xy), {}, ValueError, "`steps=None` is only valid"),

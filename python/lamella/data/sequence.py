@@ -110,7 +110,10 @@ def is_generated(x: Any) -> bool:
 def check_source(method: str, source: Any) -> None:
     """Raise TypeError if source does not give batches."""
     if not is_generated(source):
-        raise TypeError(f"{method}: expected a generator, an iterator or a `keras.utils.Sequence`, got {type(source).__name__}")
+        hint = f"; pass what it returns, {getattr(source, '__name__', 'it')}()" if callable(source) else ""
+        raise TypeError(
+            f"{method}: expected a generator, an iterator or a `keras.utils.Sequence`, got {type(source).__name__}{hint}"
+        )
 
 
 def named(source: Any) -> str:

@@ -126,6 +126,8 @@ class WorkerPool:
             try:
                 for _ in works:
                     self._processes.append(Process(work, pickled))
+                for process in self._processes:
+                    process.send_work()
                 self._threads = Threads(self._processes, main, options.max_queue_size, timeout)
             except BaseException:  # the threads, if there are any, have ended
                 self._kill()

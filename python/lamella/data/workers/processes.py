@@ -63,8 +63,16 @@ class Process:
         pickled: The result of `pickled_work` for it. Several processes share one, because the work may be large.
     """
 
+    _unsent: Pickled | None
+
     def __init__(self, work: Work, pickled: Pickled | None) -> None:
         self._begin(work, pickled)
+
+    def send_work(self) -> None:
+        """Give the work to the new child. The call waits until the child reads it, so all children are started first."""
+        pickled, self._unsent = self._unsent, None
+        if pickled is not None:
+            self._talk(lambda: pickled.send(self._connection))
 
     def _begin(self, work: Work, pickled: Pickled | None) -> None:
         self._digest = None if pickled is None else pickled.digest
@@ -74,8 +82,7 @@ class Process:
             self._child: _Child = _fresh(theirs) if fresh else _Forked(theirs, self._connection, work)
         finally:
             theirs.close()  # then only the child holds this end, and the pipe is closed with the child
-        if pickled is not None and fresh:
-            self._talk(lambda: pickled.send(self._connection))
+        self._unsent = pickled if fresh else None  # a fork has the work in its memory
 
     def renew(self, work: Work, pickled: Pickled | None) -> None:
         """Let the child do other work from here on, with the arguments of the constructor. No task may be running.
@@ -86,6 +93,7 @@ class Process:
             self.kill()
             self.close()
             self._begin(work, pickled)
+            self.send_work()
         elif pickled.digest != self._digest:
             self._digest = pickled.digest
             self._talk(lambda: pickled.send(self._connection))
