@@ -328,3 +328,23 @@ def test_progbar_logger_counts_and_averages(capsys, monkeypatch):
     assert "Epoch 1/2 - 5/5 [" in (out := capsys.readouterr().out) and out.endswith(" - loss: 3.0000 - val_loss: 0.5000\n")
     with pytest.raises(ValueError, match="Unknown `count_mode`: batches"):
         ProgbarLogger("batches")
+
+
+def test_values_that_take_long_are_drawn_less_often(capsys, monkeypatch):
+    """A metric of all samples so far took three quarters of an epoch for the drawings of a terminal."""
+    now = [100.0]
+    monkeypatch.setattr("lamella.callbacks.progress.perf_counter", lambda: now[0])
+
+    class Slow:
+        def __float__(self):
+            now[0] += 0.1
+            drawn.append(batch)
+            return 0.5
+
+    bar, drawn = ProgressLine(1000, interval=0.05), []
+    bar.interval = 0.05  # of a terminal
+    for batch in range(100):
+        bar.update(batch, {"auc": Slow()})
+        now[0] += 0.06
+    assert drawn == [1, 33, 65, 97]
+    assert capsys.readouterr().out.count("auc: 0.5000") == 4

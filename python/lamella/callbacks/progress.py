@@ -23,6 +23,9 @@ _INTERVAL = 0.05
 _NOTEBOOK_INTERVAL = 0.2
 # Seconds. In a pipe or file every drawing is a line that stays.
 _LINE_INTERVAL = 10.0
+# Some metrics compute their value from all samples so far. If that takes over a millisecond, it gets at most 5 % of the time.
+_LONG = 1e-3
+_PAUSE = 20
 
 
 def values_text(values: Mapping[str, SupportsFloat]) -> str:
@@ -60,6 +63,7 @@ class ProgressLine:
         self.verbose = verbose
         self.title = title
         self._start = self._drawn = perf_counter()
+        self._pause = 0.0  # seconds without a drawing, because the last one took long
         self._bar: tqdm[Any] | None = None
         self._live = is_live()
         self._in_notebook = _is_notebook() and find_spec("ipywidgets") is not None
@@ -74,7 +78,7 @@ class ProgressLine:
         Late numbers among the values are computed only for a drawing.
         """
         now = perf_counter()
-        if self.verbose != 1 or now - self._drawn < self.interval:
+        if self.verbose != 1 or now - self._drawn < max(self.interval, self._pause):
             return
         self._drawn = now
         seconds = now - self._start
@@ -83,6 +87,8 @@ class ProgressLine:
         else:
             rest = f" - ETA: {_eta_text(seconds / current * (self.target - current) if current else 0.0)}"
         rest += values_text(values or {})
+        took = perf_counter() - now
+        self._pause = _PAUSE * took if took > _LONG else 0.0
         if not self._live:
             self._write(f"{self._drawing(current, self.target)}{rest}")
             return
