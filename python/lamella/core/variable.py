@@ -97,7 +97,11 @@ class Variable(PickledByName):
     def apply_constraint(self) -> None:
         """Replace the value by what the constraint makes of it. Only for a Variable that has a constraint."""
         assert self.constraint is not None
-        self.value[...] = self.constraint(self.value)
+        try:
+            self.value[...] = self.constraint(self.value)
+        except Exception as error:
+            error.add_note(f"in the constraint of {self.name}, of shape {self.shape}")
+            raise
 
     def numpy(self) -> NDArray[Any]:
         """A copy of the value."""

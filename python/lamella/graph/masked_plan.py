@@ -43,27 +43,31 @@ class MaskedPlan(Plan):
 
     def run(self, inputs: Sequence[Value], given: Sequence[Mask], training: bool) -> Outputs:
         values, masks = [*inputs, *self._spare], [*given, *[None] * len(self._spare)]
-        for (call, passes, source, target), node in zip(self.steps, self.nodes):
-            given, mask = _at(values, source), _at(masks, source)
-            x, layer = given, node.layer
-            if node.beside or node.outside:
-                x, mask = (each[0] if node.single else each[: len(node.inputs)] for each in (x, mask))
-            kind: type = type(layer)
-            # A mask that the user gave goes to `call`. As in Keras 2.2.5, the output's mask follows from the mask that came.
-            if hasattr(layer, "call_masked") and "mask" not in node.arguments:
-                fixed = node.training
-                y, made = self.call_masked(node, x, mask, training if fixed is None else fixed)
-            else:
-                arguments: dict[str, Any] = {"training": training} if passes else {}
-                if takes_mask(kind) and _any(mask) and "mask" not in node.arguments:
-                    arguments["mask"] = mask
-                y, made = call(given, **arguments), layer.compute_mask(x, mask)
-            if isinstance(target, int):
-                values[target] = y
-                masks[target] = made[0] if isinstance(made, list) else made
-            else:
-                for i, value, each in zip(target, y, as_many(made, len(target))):
-                    values[i], masks[i] = value, each
+        try:
+            for (call, passes, source, target), node in zip(self.steps, self.nodes):
+                given, mask = _at(values, source), _at(masks, source)
+                x, layer = given, node.layer
+                if node.beside or node.outside:
+                    x, mask = (each[0] if node.single else each[: len(node.inputs)] for each in (x, mask))
+                kind: type = type(layer)
+                # A mask that the user gave goes to `call`. As in Keras 2.2.5, the output's mask follows from the mask that came.
+                if hasattr(layer, "call_masked") and "mask" not in node.arguments:
+                    fixed = node.training
+                    y, made = self.call_masked(node, x, mask, training if fixed is None else fixed)
+                else:
+                    arguments: dict[str, Any] = {"training": training} if passes else {}
+                    if takes_mask(kind) and _any(mask) and "mask" not in node.arguments:
+                        arguments["mask"] = mask
+                    y, made = call(given, **arguments), layer.compute_mask(x, mask)
+                if isinstance(target, int):
+                    values[target] = y
+                    masks[target] = made[0] if isinstance(made, list) else made
+                else:
+                    for i, value, each in zip(target, y, as_many(made, len(target))):
+                        values[i], masks[i] = value, each
+        except Exception as error:
+            self._say_where(error, call, given)
+            raise
         outputs = Outputs(values[i] for i in self.outputs)
         outputs.masks = [masks[i] for i in self.outputs]
         return outputs

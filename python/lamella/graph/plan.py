@@ -8,6 +8,7 @@ from typing import Any
 
 from lamella.core.atomic import Scope
 from lamella.core.graphs import SymbolOutside
+from lamella.core.lists import to_list
 from lamella.core.phase import current, phase
 from lamella.core.shapes import Shape
 from lamella.core.types import Value
@@ -19,7 +20,7 @@ from lamella.graph.inner_gradients import call_asking, with_inputs_again
 from lamella.graph.layer import Layer, takes_training
 from lamella.graph.run_losses import call_within
 from lamella.graph.set_in_calls import storing
-from lamella.graph.symbolic import Node, Symbolic
+from lamella.graph.symbolic import Node, Symbolic, node_of
 from lamella.graph.values_at_calls import of_node
 
 # (call, passes training, input slots, output slots). A single slot is an int, which saves a list in each call.
@@ -55,6 +56,7 @@ class Plan:
         calls: list[Call] = [(node, node.reads, _bind(node, frozen)) for node in nodes]
         if self.joins:
             calls = _joined(calls, readers, frozen)
+        self._called = [(node, reads) for node, reads, _ in calls]  # of each step, for messages
         slots = {id(x): i for i, x in enumerate(inputs)}
         count, free = len(inputs), [slots[id(x)] for x in inputs if id(x) not in readers]
         self.steps: list[Step] = []
@@ -86,15 +88,32 @@ class Plan:
 
     def __call__(self, inputs: Sequence[Value], training: bool) -> list[Value]:
         values = [*inputs, *self._spare]
-        for call, passes, source, target in self.steps:
-            x = values[source] if type(source) is int else [values[i] for i in source]  # type: ignore[union-attr]
-            y = call(x, training=training) if passes else call(x)
-            if type(target) is int:
-                values[target] = y
-            else:
-                for i, value in zip(target, y):  # type: ignore[arg-type]
-                    values[i] = value
+        try:
+            for call, passes, source, target in self.steps:
+                x = values[source] if type(source) is int else [values[i] for i in source]  # type: ignore[union-attr]
+                y = call(x, training=training) if passes else call(x)
+                if type(target) is int:
+                    values[target] = y
+                else:
+                    for i, value in zip(target, y):  # type: ignore[arg-type]
+                        values[i] = value
+        except Exception as error:
+            self._say_where(error, call, x)
+            raise
         return [values[i] for i in self.outputs]
+
+    def _say_where(self, error: Exception, called: Callable[..., Value], x: Value) -> None:
+        """Add the layer and the shapes of its inputs to an error that does not name the layer: those of ops and of users' code."""
+        node, reads = next(found for found, step in zip(self._called, self.steps) if step[0] is called)
+        joined = (
+            [] if [*reads] == node.reads else [node_of(y).layer for y in node.inputs]
+        )  # the layer before is in the same call
+        layers = [*joined, node.layer]
+        if isinstance(error, SymbolOutside) or any(layer.name in str(error) for layer in layers):
+            return
+        who = " and ".join(f"'{layer.name}' ({type(layer).__name__})" for layer in layers)
+        shapes = ", ".join(str(getattr(value, "shape", value)) for value in to_list(x))
+        error.add_note(f"in the call of layer {who} on values of shape {shapes}")
 
 
 def _joined(calls: list[Call], readers: dict[int, int], frozen: bool) -> list[Call]:

@@ -194,7 +194,7 @@ class Objective(PickledByName):
             if (i, -1) in made:
                 rows = made[i, -1]
             elif output.users:
-                rows = _at((i, -1), making(output.rows, output.kept), target, value)
+                rows = _at((i, -1), output, target, value)
             else:
                 rows = output.rows(target, value)
             if rows is None:
@@ -281,6 +281,10 @@ class Objective(PickledByName):
                 except SymbolOutside as error:
                     error.place = error.place or (i, j)
                     raise
+                except Exception as error:
+                    if metric.name not in str(error):
+                        error.add_note(f"in metric '{metric.name}' of output '{output.name}', {_shapes(y, array)}")
+                    raise
         return numbers
 
     def functions(self, places: Iterable[Place]) -> list[tuple[int, Callable[..., Any]]]:
@@ -292,16 +296,23 @@ class Objective(PickledByName):
         return found
 
 
-def _at(place: Place, rows: Callable[..., Any], target: Value, value: Value) -> Value:
-    """The result of a user's loss. An error for a symbolic tensor in it names its place."""
+def _at(place: Place, output: Output, target: Value, value: Value) -> Value:
+    """The result of a user's loss. An error for a symbolic tensor in it names its place, and others name the output."""
     try:
-        found = from_user(rows(for_user(target), for_user(value)))
+        found = from_user(making(output.rows, output.kept)(for_user(target), for_user(value)))
         if isinstance(found, GraphTensor):
             found = found.compute()
     except SymbolOutside as error:
         error.place = error.place or place
         raise
+    except Exception as error:
+        error.add_note(f"in the loss of output '{output.name}', {_shapes(target, value)}")
+        raise
     return found
+
+
+def _shapes(target: Value, value: Value) -> str:
+    return " and ".join(f"{what} of shape {np.shape(np.asarray(value_of(a)))}" for what, a in (("y", target), ("predictions", value)))
 
 
 def _metrics_of(outputs: Sequence[Output]) -> list[Metric]:
