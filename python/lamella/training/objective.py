@@ -312,7 +312,9 @@ def _at(place: Place, output: Output, target: Value, value: Value) -> Value:
 
 
 def _shapes(target: Value, value: Value) -> str:
-    return " and ".join(f"{what} of shape {np.shape(np.asarray(value_of(a)))}" for what, a in (("y", target), ("predictions", value)))
+    return " and ".join(
+        f"{what} of shape {np.shape(np.asarray(value_of(a)))}" for what, a in (("y", target), ("predictions", value))
+    )
 
 
 def _metrics_of(outputs: Sequence[Output]) -> list[Metric]:
