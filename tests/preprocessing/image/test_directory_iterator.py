@@ -112,7 +112,7 @@ def test_validation_is_the_first_part_of_each_class(root):
 
     assert subset("validation") == ["birds/00.png", "cats/00.png", "dogs/00.png", "dogs/01.png"]
     assert subset("training") == ["birds/01.png", "cats/01.png", "cats/02.png", "dogs/02.png", "dogs/03.png"]
-    with pytest.raises(ValueError, match='Invalid subset name: test;expected "training" or "validation"'):
+    with pytest.raises(ValueError, match='Invalid subset name: test; expected "training" or "validation"'):
         subset("test")
 
 

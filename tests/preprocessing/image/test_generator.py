@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -377,5 +378,14 @@ def test_subsets_of_arrays():
     np.testing.assert_array_equal(training[0][0][1], [2, 3, 4, 5])
     with pytest.raises(ValueError, match="Training and validation subsets have different number of classes"):
         generator.flow(x, np.sort(y), subset="training")
+    for share in (0.0, 0.1):
+        with (
+            warnings.catch_warnings(),
+            pytest.raises(ValueError, match="a subset needs a validation_split that leaves samples"),
+        ):
+            warnings.simplefilter("ignore")
+            ImageDataGenerator(validation_split=share).flow(x, y, subset="validation")
+    with pytest.warns(UserWarning, match="has no samples, because the ImageDataGenerator has no validation_split"):
+        assert len(ImageDataGenerator().flow(x, subset="validation")) == 0
     with pytest.raises(ValueError, match='Invalid subset name: test; expected "training" or "validation".'):
         generator.flow(x, y, subset="test")

@@ -11,7 +11,7 @@ from lamella.core import config
 from lamella.core.pool import in_pool
 from lamella.core.types import Array
 from lamella.core.warn import warn
-from lamella.preprocessing.image.augment import Augments, fill, mix, validation_share
+from lamella.preprocessing.image.augment import Augments, fill, mix, parts
 from lamella.preprocessing.image.formats import checked_format, warn_of_channels
 from lamella.preprocessing.image.iterators import Iterator
 from lamella.preprocessing.image.saved import save_batch
@@ -78,7 +78,7 @@ class NumpyArrayIterator(Iterator):
             warn("NumpyArrayIterator: sample_weight has no effect without y")
         labels, weights = _rows("y` (labels)", y, images), _rows("sample_weight", sample_weight, images)
         if subset is not None:
-            kept = _subset(subset, validation_share(image_data_generator), len(images), labels)
+            kept = _subset(parts(subset, image_data_generator), len(images), labels)
             images, misc = images[kept], [other[kept] for other in misc]
             labels, weights = (None if part is None else part[kept] for part in (labels, weights))
         if images.ndim != 4:
@@ -129,13 +129,19 @@ def _rows(name: str, part: ArrayLike | None, images: Array) -> Array | None:
     return array
 
 
-def _subset(subset: str, share: float, samples: int, labels: Array | None) -> slice:
-    if subset not in ("training", "validation"):
-        raise ValueError(f'Invalid subset name: {subset}; expected "training" or "validation".')
-    middle = int(samples * share)
+def _subset(part: tuple[float, float], samples: int, labels: Array | None) -> slice:
+    """The rows of a part.
+
+    Raises:
+        ValueError: There are labels, and their classes on the two sides of the split differ, or there is no split.
+    """
+    start, stop = (int(share * samples) for share in part)
+    middle = start or stop
+    if labels is not None and middle in (0, samples):
+        raise ValueError(f"a subset needs a validation_split that leaves samples on both sides, got {samples} samples, {part}")
     if labels is not None and not np.array_equal(np.unique(labels[:middle]), np.unique(labels[middle:])):
         raise ValueError(
             "Training and validation subsets have different number of classes after the split. If your numpy arrays are sorted "
             "by the label, you might want to shuffle them."
         )
-    return slice(middle) if subset == "validation" else slice(middle, None)
+    return slice(start, stop)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 from lamella.core.types import Array
+from lamella.core.warn import warn
 from lamella.preprocessing.image.draws import SampleDraws
 
 
@@ -55,9 +56,20 @@ def fill(out: Array, images: Iterable[Array], samples: Iterable[int], generator:
         place[...] = image
 
 
-def validation_share(generator: Augments | None) -> float:
-    """The fraction of the samples that is for validation."""
-    return 0.0 if generator is None else generator.validation_split
+def parts(subset: str, generator: Augments | None) -> tuple[float, float]:
+    """The part of the samples that a subset has, as fractions (start, stop).
+
+    Raises:
+        ValueError: The subset is neither "training" nor "validation".
+    """
+    share = 0.0 if generator is None else generator.validation_split
+    if subset == "training":
+        return share, 1.0
+    if subset != "validation":
+        raise ValueError(f'Invalid subset name: {subset}; expected "training" or "validation".')
+    if not share:
+        warn('subset="validation" has no samples, because the ImageDataGenerator has no validation_split')
+    return 0.0, share
 
 
 def mix(

@@ -14,7 +14,7 @@ from lamella.core.pool import in_pool
 from lamella.core.types import Array
 from lamella.core.warn import warn
 from lamella.data.sequence import ReducedItem
-from lamella.preprocessing.image.augment import Augments, fill, mix, validation_share
+from lamella.preprocessing.image.augment import Augments, fill, mix, parts
 from lamella.preprocessing.image.draws import SampleDraws
 from lamella.preprocessing.image.formats import checked_format
 from lamella.preprocessing.image.iterators import Iterator
@@ -89,7 +89,8 @@ class FileIterator(Iterator):
         self.save_format = save_format
         self.interpolation = interpolation
         self.subset = subset
-        self.split = _split(subset, image_data_generator)
+        # The fractions of the files where the subset begins and ends; None for all.
+        self.split = None if subset is None else parts(subset, image_data_generator)
         self.dtype = config.floatx() if dtype is None else dtype
         self.reader = Reader(color_mode, self.target_size, interpolation, self.data_format, options)
 
@@ -165,18 +166,6 @@ class FileIterator(Iterator):
         for row, j in zip(one_hot, samples):
             row[self.labels[j]] = 1
         return one_hot
-
-
-def _split(subset: str | None, generator: Augments | None) -> tuple[float, float] | None:
-    """The part of the files that a subset has, as fractions (start, stop); None for all."""
-    if subset is None:
-        return None
-    share = validation_share(generator)
-    if subset == "validation":
-        return 0.0, share
-    if subset == "training":
-        return share, 1.0
-    raise ValueError(f'Invalid subset name: {subset};expected "training" or "validation"')
 
 
 def _message(path: str, error: Exception) -> str:
