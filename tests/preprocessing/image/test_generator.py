@@ -162,6 +162,14 @@ def test_normalization_of_a_subclass_is_used():
     np.testing.assert_allclose(Own(rescale=0.5).flow(x, batch_size=6, shuffle=False)[0], x / 2 + 1)
 
 
+def test_methods_that_a_script_sets_are_used():
+    x = pictures()
+    generator = ImageDataGenerator(rotation_range=90)
+    generator.standardize = lambda image: image / 4
+    generator.get_random_transform = lambda shape, seed=None: {"flip_vertical": True}
+    np.testing.assert_allclose(generator.flow(x, batch_size=6, shuffle=False)[0], x[:, ::-1] / 4)
+
+
 def test_integers_as_dtype():
     x = pictures()
     batch = ImageDataGenerator(horizontal_flip=True, dtype="uint8").flow(x, batch_size=6, shuffle=False)[0]

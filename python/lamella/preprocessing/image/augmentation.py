@@ -29,7 +29,7 @@ class Augmentation(Normalization):
     def fill(self, out: Array, images: Iterable[Array], samples: Iterable[int], draws: SampleDraws) -> None:
         """See `lamella.preprocessing.image.augment.Augments.fill`.
 
-        One kernel makes the batch, unless a subclass overrides methods, which are called for each image.
+        One kernel makes the batch, unless a subclass or a script replaces methods, which are called for each image.
         """
         numbers: list[int] = []
         changed = any(self._overrides(method) for method in ("apply_transform", "standardize", "normalize"))
@@ -109,5 +109,5 @@ class Augmentation(Normalization):
         return self.draw_transform(shape, draws)
 
     def _overrides(self, method: str) -> bool:
-        """Whether a user's subclass overrides a method."""
-        return getattr(type(self), method) is not getattr(Augmentation, method)
+        """Whether a subclass overrides a method, or a script has set it."""
+        return method in vars(self) or getattr(type(self), method) is not getattr(Augmentation, method)

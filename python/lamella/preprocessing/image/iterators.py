@@ -113,7 +113,7 @@ class Iterator(Sequence):
             self.on_epoch_end()
 
     def _overridden(self) -> bool:
-        return type(self)._set_index_array is not Iterator._set_index_array
+        return "_set_index_array" in vars(self) or type(self)._set_index_array is not Iterator._set_index_array
 
     def _draw_own_order(self) -> None:
         """Call the override of `_set_index_array` if there is one and this pass has no order yet."""
