@@ -106,6 +106,10 @@ class DirectoryIterator(FileIterator):
                 f"{self.directory} has no folders, but each class needs one; classes=['.'] reads the images in {self.directory} "
                 "itself, as one class"
             )
+        if class_mode == "binary" and len(names) > 2:
+            warn(
+                f'class_mode="binary" is for two classes, but {self.directory} has {len(names)}; "sparse" gives the same numbers'
+            )
         self.num_classes = len(names)
         self.class_indices = {name: number for number, name in enumerate(names)}
         self.filenames: list[str] = []
