@@ -132,9 +132,18 @@ def split_item(item: Any) -> tuple[Any, Any, Any]:
         ValueError: The item is not a tuple or list of two or three entries.
     """
     if not isinstance(item, (tuple, list)) or len(item) not in (2, 3):
-        raise ValueError(f"Output of generator should be a tuple `(x, y, sample_weight)` or `(x, y)`. Found: {str(item)[:200]}")
+        raise ValueError(
+            f"Output of generator should be a tuple `(x, y, sample_weight)` or `(x, y)`. Found: {_described(item)}"
+        )
     x, y = item[0], item[1]
     return x, y, item[2] if len(item) == 3 else None
+
+
+def _described(item: Any) -> str:
+    """Kind and shape instead of the numbers: "tuple of 1: ndarray (8, 3)"."""
+    if isinstance(item, (tuple, list)):
+        return f"{type(item).__name__} of {len(item)}: {', '.join(map(_described, item[:4]))}".removesuffix(": ")
+    return f"{type(item).__name__} {item.shape}" if hasattr(item, "shape") else f"{type(item).__name__} {str(item)[:100]}"
 
 
 def inputs_of_item(item: Any) -> Any:
