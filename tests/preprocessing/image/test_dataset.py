@@ -47,6 +47,19 @@ def test_given_labels_follow_the_paths(root):
     dataset = read(root, labels=[5, 1, 1, 5, 0, 0, 0, 0, 2])
     np.testing.assert_array_equal(dataset[0][1], [5, 1, 1, 5, 0, 0, 0, 0, 2])
     assert dataset.class_names == ["0", "1", "2", "5"]
+    with pytest.raises(ValueError, match="expected labels from 0 to 3, as there are 4 different ones, got 5"):
+        read(root, labels=[5, 1, 1, 5, 0, 0, 0, 0, 2], label_mode="categorical")
+
+
+def test_an_iteration_is_one_pass(root):
+    dataset = read(root, batch_size=4, shuffle=True, seed=3)
+    passes = [[values(x) for x, y in dataset] for _ in range(2)]
+    assert [list(map(len, batches)) for batches in passes] == [[4, 4, 1]] * 2
+    for batches in passes:
+        assert sorted(value for batch in batches for value in batch) == list(range(9))
+    assert passes[0] != passes[1]
+    other = read(root, batch_size=4, shuffle=True, seed=3)
+    assert [values(other.next()[0]) for _ in range(6)] == passes[0] + passes[1]
 
 
 def test_given_class_names_have_the_given_numbers(root):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator as Iterates
 from collections.abc import Sequence
 from typing import Any, Literal, Unpack
 
@@ -29,7 +30,7 @@ LabelMode = Literal["int", "categorical", "binary"]
 
 
 class ImageDataset(FileIterator):
-    """The result of image_dataset_from_directory: batches of unchanged images with labels.
+    """The result of image_dataset_from_directory: batches of unchanged images with labels. An iteration is one pass.
 
     Attributes:
         file_paths: The path of each sample. `filepaths` is the same.
@@ -74,6 +75,12 @@ class ImageDataset(FileIterator):
         self.class_indices = {name: number for number, name in enumerate(class_names or [])}
         self.samples = len(paths)
         super().__init__(len(paths), batch_size, shuffle, seed)
+
+    def __iter__(self) -> Iterates[Any]:
+        """The batches of one pass, after which the next one begins. In contrast to other iterators of images it ends."""
+        for index in range(len(self)):
+            yield self[index]
+        self.on_epoch_end()
 
     def _targets(self, samples: Array) -> Array:
         chosen: Array = self.labels[samples]
@@ -147,6 +154,11 @@ def image_dataset_from_directory(
     if label_mode == "binary" and len(names or []) != 2:
         raise ValueError(
             f'When passing `label_mode="binary"`, there must be exactly 2 class_names. Received: class_names={names}'
+        )
+    if label_mode == "categorical" and numbers is not None and names is not None and numbers.max(initial=0) >= len(names):
+        raise ValueError(
+            f'label_mode="categorical": expected labels from 0 to {len(names) - 1}, as there are {len(names)} different ones, '
+            f"got {numbers.max()}"
         )
     if not paths:
         raise ValueError(f"No images found in directory {root}. Allowed formats: {_EXTENSIONS}")
