@@ -248,7 +248,7 @@ def test_no_pipe_is_closed_while_a_thread_uses_it(make, monkeypatch, pools):
     pool.results(items(0, 0))
     assert all(begun.acquire(timeout=10) for _ in range(2))
     connections = [process._connection for process in pool._processes]
-    pool.stop()
+    pool.stop(timeout=60)
     assert states == [False, False] and pool.alive == 0
     assert all(connection.closed for connection in connections)
 
