@@ -318,6 +318,20 @@ def test_processes_learn_of_a_changed_sequence(make, pools):
     assert {pid for _, pid in got} <= pids or make is not Squares
 
 
+def test_large_work_is_forked_and_not_copied(monkeypatch, pools):
+    """Also again after an epoch: its pickle is not even made."""
+    monkeypatch.setattr(worker_processes, "_LARGE", 1000)
+    sequence, pickled = Squares(1000), []
+    reduce = Squares.__reduce_ex__
+    monkeypatch.setattr(Squares, "__reduce_ex__", lambda self, protocol: pickled.append(1) or reduce(self, protocol))
+    pool = pools(sequence, 2, 4, True)
+    assert all(type(process._child) is worker_processes._Forked for process in pool._processes) and len(pickled) == 1
+    assert [int(x[0]) for x, _ in pool.results(items(1, 2))] == [1, 4]
+    sequence.table[2] = 10
+    pool.renew()
+    assert [int(x[0]) for x, _ in pool.results(items(1, 2))] == [1, 100] and len(pickled) == 1
+
+
 def test_a_sequence_is_pickled_once_for_all_processes(pools):
     pickled = []
 

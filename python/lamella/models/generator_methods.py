@@ -72,8 +72,8 @@ class GeneratorMethods:
     Workers prepare up to `max_queue_size` batches in advance, and end with the call. They are threads, or processes with
     use_multiprocessing=True. With workers=0 the calling thread prepares each batch when it is needed. Results do not depend on
     the number of workers. One worker draws from a plain generator; all prepare batches of a Sequence. A process receives a
-    pickle of the work, and of a Sequence again after each epoch that changed it. Work that cannot be pickled, or that the script
-    itself defines, is forked.
+    pickle of the work, and of a Sequence again after each epoch that changed it. Work that cannot be pickled, that the script
+    itself defines, or that is larger than 128 MiB, is forked.
 
     `timeout` is the limit in seconds for one batch, also of validation_data; None waits without limit. Keras does not have it.
     After the limit a process is killed; a thread cannot be killed, and ends with its batch. It needs at least one worker.

@@ -36,6 +36,11 @@ class Pickled:
         self.header = header.getvalue()
         self.buffers = [memoryview(buffer.raw()) for buffer in buffers]
 
+    @property
+    def nbytes(self) -> int:
+        """The size of header and buffers."""
+        return len(self.header) + sum(buffer.nbytes for buffer in self.buffers)
+
     @cached_property
     def digest(self) -> bytes:
         """A hash of the contents, when it is first read."""

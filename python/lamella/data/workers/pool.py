@@ -110,6 +110,7 @@ class WorkerPool:
         self.source = source
         self._indexed = is_sequence(source)
         self._processes: list[Process] = []
+        self._forks = False
         main: Work = ItemOf(source) if self._indexed else NextOf(source)
         works: Sequence[Work] = [main] * (options.workers if self._indexed else min(options.workers, 1))
         if options.use_multiprocessing and options.workers:
@@ -123,6 +124,7 @@ class WorkerPool:
 
             work: Work = SeededItemOf(source) if self._indexed else NextOf(source, random_seed)
             pickled = pickled_work(work)
+            self._forks = pickled is None
             try:
                 for _ in works:
                     self._processes.append(Process(work, pickled))
@@ -147,13 +149,13 @@ class WorkerPool:
     def renew(self) -> None:
         """Give a changed Sequence to the worker processes. No batch may be in preparation.
 
-        Its pickle shows whether it has changed. If it cannot be pickled, the processes are forked again.
+        Its pickle shows whether it has changed. If it cannot be pickled or is large, the processes are forked again.
         """
         if self._indexed and self._processes:
             from lamella.data.workers.processes import pickled_work
 
             work = SeededItemOf(self.source)
-            pickled = pickled_work(work)
+            pickled = None if self._forks else pickled_work(work)
             for process in self._processes:
                 process.renew(work, pickled)
 

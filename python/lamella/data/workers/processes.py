@@ -2,8 +2,8 @@
 
 Work that can be pickled together with the custom objects is sent to a fresh interpreter, which has this process's settings
 but none of its threads. Work that cannot be pickled, or that the script itself defines, would need the script to run again
-there. For such work the process is forked; kernels run serially in the child (core/parallel.cpp). A child ends when its pipe
-is closed, so none runs longer than its parent.
+there. For such work, and for work that is too large to be copied, the process is forked; kernels run serially in the child
+(core/parallel.cpp). A child ends when its pipe is closed, so none runs longer than its parent.
 """
 
 from __future__ import annotations
@@ -23,6 +23,10 @@ from typing import Any, Protocol
 from lamella.core import config
 from lamella.data.workers.child import Pickled, PipeEnded, RemoteTraceback, Renewal, receive, run_forked
 from lamella.data.workers.threads import GRACE_SECONDS, Work
+
+# Bytes. Larger work is not sent: each process would have a copy of it, and get a new one after each epoch that changes it, if only
+# the order of its rows. A fork shares the memory.
+_LARGE = 1 << 27
 
 
 class WorkerDiedError(RuntimeError):
@@ -87,7 +91,7 @@ class Process:
     def renew(self, work: Work, pickled: Pickled | None) -> None:
         """Let the child do other work from here on, with the arguments of the constructor. No task may be running.
 
-        The work is sent if it differs from the last one. If it cannot be pickled, the child is forked again.
+        The work is sent if it differs from the last one. Without a pickle, the child is forked again.
         """
         if pickled is None or self._digest is None:
             self.kill()
@@ -172,8 +176,9 @@ def _fresh(theirs: Connection) -> _Child:
 
 
 def pickled_work(work: Work) -> Pickled | None:
-    """The pickle of the work, or None if it cannot be pickled."""
+    """The pickle of the work, or None if it cannot be pickled or is large: then the processes are forked."""
     try:
-        return Pickled(Renewal(work))
+        pickled = Pickled(Renewal(work))
     except (pickle.PicklingError, TypeError, AttributeError, NotImplementedError, RecursionError):
         return None
+    return pickled if pickled.nbytes <= _LARGE else None

@@ -49,7 +49,7 @@ class FileOptions(TypedDict, total=False):
             installed. Its pixels differ from Pillow's by at most 2 of 255, and also where colours are converted to grey.
         cache_bytes: The limit, in bytes, of the resized pixels that stay in memory; 0 by default. Copies of an iterator in one
             process share a cache. Each worker process has its own, which lasts as long as the process: until the end of fit, but
-            only one epoch if the iterator cannot be pickled.
+            only one epoch if the iterator cannot be pickled or is large.
     """
 
     on_error: Literal["raise", "skip", "blank"]
