@@ -350,6 +350,15 @@ def test_a_script_sets_the_order_of_a_pass():
     np.testing.assert_array_equal(np.sort(one_pass(iterator)[:, 0]), np.arange(6))
 
 
+def test_a_script_sets_seed_and_shuffle():
+    iterator, other = Numbered(20, 8, True, 7), Numbered(20, 8, True, 8)
+    assert not np.array_equal(one_pass(iterator), one_pass(other))
+    iterator.seed = 8
+    np.testing.assert_array_equal(one_pass(iterator), one_pass(other))
+    iterator.shuffle = False
+    np.testing.assert_array_equal(one_pass(iterator)[:, 0], np.arange(20))
+
+
 def test_sample_weights_without_y_warn():
     with pytest.warns(UserWarning, match="NumpyArrayIterator: sample_weight has no effect without y"):
         assert NumpyArrayIterator(np.zeros((2, 3, 3, 1)), None, None, sample_weight=[1, 2])[0].shape == (2, 3, 3, 1)

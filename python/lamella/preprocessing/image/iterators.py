@@ -54,7 +54,7 @@ class Iterator(Sequence):
         self.epoch = 0
         self.batch_index = 0
         self.total_batches_seen = 0
-        self._key = random.next_seed("images") if seed is None else int(seed) % 2**64
+        self._first_key = random.next_seed("images") if seed is None else _as_key(seed)
         self._begun = False  # whether iterating has given a batch of this epoch
         self._own_order: Array | None = None  # of this pass, if a script or subclass has set it
         self._set_unpickled()
@@ -63,7 +63,8 @@ class Iterator(Sequence):
         """Set the attributes that a pickle does not have."""
         self.lock = threading.Lock()
         self.index_generator = self._flow_index()
-        self._order: tuple[int, Array] | None = None
+        # The last order that was made, and what it depends on. A script may set n, seed and shuffle.
+        self._order: tuple[tuple[int, int, int, bool], Array] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         self._draw_own_order()  # else each worker process would draw another one
@@ -180,17 +181,25 @@ class Iterator(Sequence):
 
     def draws(self) -> SampleDraws:
         """The random numbers of each sample in the current pass."""
-        return SampleDraws(self._key, self._number())
+        return SampleDraws(self._key(), self._number())
+
+    def _key(self) -> int:
+        return self._first_key if self.seed is None else _as_key(self.seed)
 
     def _ordered(self, number: int) -> Array:
         return self._usual_order(number) if self._own_order is None else self._own_order
 
     def _usual_order(self, number: int) -> Array:
+        made_of = self.n, self._key(), number, self.shuffle
         kept = self._order  # read only once, because another thread with another pass may set it
-        if kept is None or kept[0] != number:
-            self._order = kept = number, order_of_samples(self.n, self._key, number, shuffle=self.shuffle)
+        if kept is None or kept[0] != made_of:
+            self._order = kept = made_of, order_of_samples(self.n, self._key(), number, shuffle=self.shuffle)
         return kept[1]
 
     def _number(self) -> int:
         number = current_pass()
         return self.epoch if number is None else number
+
+
+def _as_key(seed: int) -> int:
+    return int(seed) % 2**64
