@@ -187,3 +187,14 @@ def test_compiled_objects_are_saved_and_loaded(tmp_path):
     assert again.metrics_names == ["loss", "hits"]
     assert again.evaluate(X, LABELS, verbose=0) == model.evaluate(X, LABELS, verbose=0)
     assert config.dialect() == "keras2"
+
+
+def test_weights_of_rows_with_an_axis_of_one():
+    """Weights [N, 1] beside rows [N] became [N, N]: the loss was the product of two means."""
+    y, p, w = np.arange(5.0)[:, None], np.zeros((5, 1)), np.array([1.0, 0.0, 0.0, 0.0, 2.0])
+    loss = losses.MeanSquaredError()
+    assert float(loss(y, p, w)) == float(loss(y, p, w[:, None])) == pytest.approx(2 * 16 / 5)
+    assert float(loss(y, p, 0.5)) == pytest.approx(0.5 * 30 / 5)
+    for wrong in (np.ones((1, 5)), np.ones(3), np.ones((5, 2))):
+        with pytest.raises(ValueError, match=r"sample_weight: expected sample weights of shape \(5,\)"):
+            loss(y, p, wrong)

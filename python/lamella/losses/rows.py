@@ -9,20 +9,38 @@ import numpy as np
 
 from lamella import ops
 from lamella.core.graphs import accepts_symbolic
-from lamella.core.types import Value
+from lamella.core.types import Array, Value
 from lamella.ops.tape import Tensor, value_of
 
 
 @accepts_symbolic("losses")
 def reduced(rows: Value, sample_weight: Value, reduction: str) -> Value:
-    """The rows of a loss, weighted and reduced. A weight of fewer axes applies to all elements of its row."""
+    """The rows of a loss, weighted and reduced."""
     if sample_weight is not None:
         plain: Value = value_of(rows)
-        weight = np.asarray(value_of(sample_weight), plain.dtype)
-        rows = ops.multiply(rows, weight.reshape(*weight.shape, *[1] * (plain.ndim - weight.ndim)))
+        rows = ops.multiply(rows, spread(np.asarray(value_of(sample_weight), plain.dtype), plain.shape, "sample_weight"))
     if reduction == "none":
         return rows
     return ops.sum(rows) if reduction == "sum" else ops.mean(rows)
+
+
+def spread(weights: Array, shape: tuple[int, ...], who: str) -> Array:
+    """Sample weights in a form that NumPy broadcasts to rows of this shape.
+
+    Args:
+        weights: A number, or an array of the first axes of `shape`: a weight applies to all elements of its row. More axes, of size
+            1, are dropped.
+        shape: The shape of the rows.
+        who: The start of the message.
+
+    Raises:
+        ValueError: The shapes do not fit.
+    """
+    while weights.ndim > len(shape) and weights.shape[-1] == 1:
+        weights = weights[..., 0]
+    if weights.shape != shape[: weights.ndim]:
+        raise ValueError(f"{who}: expected sample weights of shape {shape}, or of its first axes, got {weights.shape}")
+    return weights.reshape(*weights.shape, *[1] * (len(shape) - weights.ndim))
 
 
 @accepts_symbolic("losses")

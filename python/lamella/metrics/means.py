@@ -13,7 +13,7 @@ from lamella.core import configurable
 from lamella.core.configurable import Config
 from lamella.core.registry import register
 from lamella.core.user_array import for_user, from_user, of_lamella
-from lamella.losses.rows import last_axis
+from lamella.losses.rows import last_axis, spread
 from lamella.metrics import accuracies
 from lamella.metrics.streaming import Metric
 from lamella.ops.tape import value_of
@@ -43,16 +43,9 @@ class _WeightedMean(Metric):
             self._total += float(plain.sum())
             self._count += plain.size
             return
-        weights = np.asarray(value_of(sample_weight), np.float64)
-        while weights.ndim > plain.ndim and weights.shape[-1] == 1:
-            weights = weights[..., 0]
-        if weights.shape != plain.shape[: weights.ndim]:
-            raise ValueError(
-                f"{self.name}: expected sample weights of shape {plain.shape}, or of its first axes, got {weights.shape}"
-            )
-        spread = np.broadcast_to(weights.reshape(*weights.shape, *[1] * (plain.ndim - weights.ndim)), plain.shape)
-        self._total += float((plain * spread).sum())
-        self._count += float(spread.sum())
+        weights = spread(np.asarray(value_of(sample_weight), np.float64), plain.shape, self.name)
+        self._total += float((plain * weights).sum())
+        self._count += float(np.broadcast_to(weights, plain.shape).sum())
 
     def result(self) -> float:
         return self._total / self._count if self._count else 0.0
