@@ -105,9 +105,8 @@ class Plan:
     def _say_where(self, error: Exception, called: Callable[..., Value], x: Value) -> None:
         """Add the layer and the shapes of its inputs to an error that does not name the layer: those of ops and of users' code."""
         node, reads = next(found for found, step in zip(self._called, self.steps) if step[0] is called)
-        joined = (
-            [] if [*reads] == node.reads else [node_of(y).layer for y in node.inputs]
-        )  # the layer before is in the same call
+        # Of two layers in one call, `reads` are the inputs of the first.
+        joined = [] if [*reads] == node.reads else [node_of(y).layer for y in node.inputs]
         layers = [*joined, node.layer]
         if isinstance(error, SymbolOutside) or any(layer.name in str(error) for layer in layers):
             return

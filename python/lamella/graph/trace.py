@@ -88,7 +88,7 @@ def walk(
 def calls_between(inputs: Sequence[Symbolic], outputs: Sequence[Symbolic]) -> list[Node]:
     """The nodes between `inputs` and `outputs` in an order that can be run, with the nodes of inputs that have their own value.
 
-    Other than in a model, layers may have equal names.
+    Unlike in a model, layers may have equal names.
 
     Raises:
         ValueError: An output depends on a tensor that does not come from `inputs`.

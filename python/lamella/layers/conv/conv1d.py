@@ -25,7 +25,7 @@ class Conv1D(Convolution, self_contained=True):
         padding: "valid", "same", or "causal": (k - 1) * dilation_rate zeros before the first step and none after the last, so
             that step t of the output depends on no later step of the input.
 
-    Other than Keras 2.2.5, strides and dilation_rate may both be above 1.
+    Unlike in Keras 2.2.5, strides and dilation_rate may both be above 1.
     """
 
     input_spec = InputSpec(ndim=3)

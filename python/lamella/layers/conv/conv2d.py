@@ -21,7 +21,7 @@ class Conv2D(Convolution, self_contained=True):
         x [N, H, W, C] (or [N, C, H, W] with channels_first, transposed at the layer's edge), kernel [kh, kw, C, filters] in
             both formats -> [N, P, Q, filters].
 
-    Other than Keras 2.2.5, strides and dilation_rate may both be above 1.
+    Unlike in Keras 2.2.5, strides and dilation_rate may both be above 1.
     """
 
     input_spec = InputSpec(ndim=4)

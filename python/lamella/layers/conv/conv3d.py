@@ -21,7 +21,7 @@ class Conv3D(Convolution, self_contained=True):
         x [N, D, H, W, C] (or [N, C, D, H, W] with channels_first, transposed at the layer's edge), kernel
             [k1, k2, k3, C, filters] in both formats -> [N, O, P, Q, filters].
 
-    Other than Keras 2.2.5, strides and dilation_rate may both be above 1.
+    Unlike in Keras 2.2.5, strides and dilation_rate may both be above 1.
     """
 
     input_spec = InputSpec(ndim=5)

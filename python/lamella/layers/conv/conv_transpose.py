@@ -78,7 +78,7 @@ class Conv2DTranspose(_ConvTranspose, Conv2D, self_contained=True):
     Args:
         output_padding: One number for each axis, below its stride, or None; 0 is not None.
 
-    Other than Keras 2.2.5, strides and dilation_rate may both be above 1.
+    Unlike in Keras 2.2.5, strides and dilation_rate may both be above 1.
     """
 
     input_spec = InputSpec(ndim=4)

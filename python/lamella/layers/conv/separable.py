@@ -254,7 +254,7 @@ class SeparableConv2D(_SeparableConv, self_contained=True):
         x [N, H, W, C] (or [N, C, H, W] with channels_first), depthwise_kernel [kh, kw, C, depth_multiplier], pointwise_kernel
             [1, 1, C*depth_multiplier, filters] -> [N, P, Q, filters].
 
-    Other than Keras 2.2.5 on a CPU, strides may be unequal.
+    Unlike in Keras 2.2.5 on a CPU, strides may be unequal.
     """
 
     input_spec = InputSpec(ndim=4)

@@ -50,35 +50,35 @@ class Lambda(Layer):
     by layers such as `Dense(4)(x)`, are made in the first run of a call of the Lambda, and are the same in its later runs.
     A fraction beside float32 may make float64 of it in NumPy; what the function returns is then brought back to floatx.
 
-    A file holds the function's name. That is there for a function of K, and for one that the user registered
-    (get_custom_objects, custom_object_scope, load_model(custom_objects=...)). A model with any other function works, trains and
-    can be cloned, and its weights can be saved; saving it whole raises NotImplementedError.
+    A file stores the name of the function. So a whole model can be saved if the function is one of K, or if the user has registered
+    it (get_custom_objects, custom_object_scope, load_model(custom_objects=...)). A model with any other function works, trains and
+    can be cloned, and its weights can be saved; saving the whole model raises NotImplementedError.
 
-    Deviations from Keras 2.2.5: it writes the code of the function into the file, and runs what it reads there. Here no code is
-    written or read: for a file that holds some, load_model(custom_objects={"the layer's name": function}) gives the function.
-    Where output_shape was not given as a tuple and a file could not say what it was, the config holds the shape that was found.
+    Keras 2.2.5 writes the code of the function into the file, and runs the code that it reads. lamella neither writes nor reads
+    code. If a file contains code, load_model(custom_objects={"the layer's name": function}) replaces it by the function.
+    If output_shape is not a tuple and cannot be written to a file, the config contains the shape that was found.
 
     As in Keras, the function's variables from outside keep, for each call, the values that they have at this call, such as the
     counter of a loop that makes several Lambdas, or calls one several times.
 
     The function may also read symbolic tensors that are not its inputs. As in Keras 2.2.5, a model then computes them, but does
-    not train the layers from which they alone come.
+    not train layers that only these tensors need.
 
-    K.gradients in the function goes by what the function computes. If it asks for the slope of one input by another, or of a tensor
-    from outside, only the graph around the layer knows: the function is then called on the symbolic tensors, and what it makes
-    stands in the layer's place, which trains and cannot be saved.
+    K.gradients in the function differentiates what the function computes. If it asks for the gradient of one input with respect to
+    another, or with respect to a tensor from outside, the answer depends on the graph around the layer. Then the function is called
+    on the symbolic tensors, and the layers that it makes replace this layer. Such a model trains, but cannot be saved.
 
     Args:
         function: Called with the inputs, a tensor or a list of them, and the arguments; if it has an argument `mask`, with the
             inputs' masks, too. Returns a tensor or a list of tensors.
         output_shape: Shape of the output without the batch, or a function of the input shape, or of a list of them, with the
             batch, that returns the output's, or a list of them. None: found by calling the function on small arrays.
-        mask: The mask of the output, or function(inputs, mask) that returns it. None ends masks here: one that comes is no
-            error, as in Keras 2.2.5, whose Lambda has a compute_mask of its own.
+        mask: The mask of the output, or function(inputs, mask) that returns it. With None the output has no mask. As in Keras
+            2.2.5, a mask of the input is not an error.
         arguments: Further arguments of the function, by name.
 
     Raises:
-        TypeError: For an output_shape of another kind, and in a call if the function returns what is no tensor.
+        TypeError: For an output_shape of another kind, and in a call if the function returns something that is not a tensor.
         ValueError: The function cannot be called on arrays of the inputs' shapes, and output_shape is not given.
     """
 
@@ -105,7 +105,7 @@ class Lambda(Layer):
         self.mask = mask
         self.supports_masking = mask is not None
         self._output_shape = self._shape(output_shape) if isinstance(output_shape, (list, tuple)) else output_shape
-        self._asks_the_graph = False  # for a gradient that is none of what the function computes
+        self._asks_the_graph = False  # whether a gradient depends on the graph around the layer
         self._takes_mask = _has_argument(function, "mask")
         self._dtypes: tuple[str, ...] = ()  # of the inputs, which shapes alone do not tell
         self._found: dict[Any, _Found] = {}  # by shapes and dtypes of the inputs
@@ -243,7 +243,7 @@ class Lambda(Layer):
         return made[0] if isinstance(made, (list, tuple)) and len(made) == 1 else made
 
     def get_config(self) -> Config:
-        """As Keras's; what has no name stands in it as it is, and cannot be saved. The mask is in it, too, if there is one."""
+        """As Keras's, and the mask if there is one. A function without a name is in it as an object, which no file can store."""
         return self.base_config() | lambda_config.described(self, self._output_shape, self._calls_shape())
 
     def _calls_shape(self) -> Shape | None:

@@ -20,8 +20,11 @@ from lamella.layers.merge.merge import known_masks
 def joined_mask(axis: int, rank: int, *unmasked_and_masks: Value | None) -> Any:
     """The mask of inputs of this rank that are joined along `axis`.
 
-    For each input there is itself, or None if it has a mask; then for each its mask, or None. So a mask depends on no more inputs
-    than it must, and has a value where these have one.
+    Args:
+        axis: The axis.
+        rank: Number of axes of the inputs.
+        *unmasked_and_masks: First each input, or None if it has a mask: of an input with a mask only the mask is read. Then the
+            mask of each input, or None.
     """
     half = len(unmasked_and_masks) // 2
     parts = []

@@ -55,9 +55,9 @@ class _GlobalPooling3D(_GlobalPooling, self_contained=True):
 class GlobalAveragePooling1D(_GlobalPooling1D, self_contained=True):
     """Mean over the steps: [N, T, C] -> [N, C].
 
-    With a mask [N, T] only the steps that it lets through count; a sample of which it lets none through gives NaN. No mask is
-    handed on. Other than Keras 2.2.5, the mask stands on the steps with channels_first, too, and one of another shape, which would
-    be broadcast there, is refused (ValueError).
+    With a mask [N, T] only the steps count where it is True; a sample without such a step gives NaN. The output has no mask. Unlike
+    in Keras 2.2.5, the mask belongs to the steps also with channels_first, and a mask of another shape, which Keras broadcasts,
+    raises ValueError.
     """
 
     supports_masking = True
