@@ -206,3 +206,12 @@ def test_sums_and_variances_over_axes_that_are_not_neighbours(axes, dtype):
         slope, centred = dy.reshape(mean.shape), exact - exact.mean(axes, keepdims=True)
         wanted = 2 * centred * slope * total.value.size / x.size
         np.testing.assert_allclose(dx, wanted, rtol=100 * tolerance, atol=tolerance)
+
+
+def test_the_gradient_of_a_power_of_zero_is_zero():
+    """It was NaN at 0."""
+    x = np.array([-2.0, 0.0, 3.0])
+    for exponent, slope in ((0.0, [0, 0, 0]), ([0.0, 0.0, 2.0], [0, 0, 6]), ([1.0, 2.0, 0.0], [1, 0, 0])):
+        with Tape() as tape:
+            y = ops.power(tape.watch(x), np.asarray(exponent))
+        np.testing.assert_array_equal(tape.gradients([(y, np.ones(3))])[0], slope)

@@ -157,7 +157,8 @@ def power(a: Array, b: Array) -> tuple[Array, Backward]:
     if broadcast.is_small_power(a, b):
         y, to_a = _elementary(a, POWER, float(b))
     else:
-        y, to_a = np.asarray(np.power(a, b)), lambda dy: dy * b * np.power(a, b - 1)
+        # The gradient of a ** 0 is 0, also at a = 0, where TensorFlow has 0 * inf.
+        y, to_a = np.asarray(np.power(a, b)), lambda dy: dy * b * np.power(a, np.where(b == 0, np.ones_like(b), b) - 1)
 
     def backward(dy: Array, need: tuple[bool, ...]) -> Gradients:
         # log(a) is needed only where a > 0: elsewhere a ** b is 0, or it has no derivative with respect to b.
