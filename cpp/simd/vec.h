@@ -149,10 +149,14 @@ LAMELLA_INLINE Vec<T> as_vec(Bits<T> b) {
     return reinterpret_cast<Vec<T>>(b);
 }
 
-// a < b ? a : b, so b if a or b is NaN. With AVX2 gcc 12 makes a comparison and a blend of it.
+// a < b ? a : b, so b if a or b is NaN. gcc 12 often makes a comparison and a blend of it.
 template <class T>
 LAMELLA_INLINE Vec<T> min(Vec<T> a, Vec<T> b) {
-#if LAMELLA_VECTOR_BYTES == 32
+#if LAMELLA_VECTOR_BYTES == 64
+    if constexpr (sizeof(T) == 4)
+        return reinterpret_cast<Vec<T>>(_mm512_maskz_min_ps(0xffff, reinterpret_cast<__m512>(a), reinterpret_cast<__m512>(b)));
+    else return reinterpret_cast<Vec<T>>(_mm512_maskz_min_pd(0xff, reinterpret_cast<__m512d>(a), reinterpret_cast<__m512d>(b)));
+#elif LAMELLA_VECTOR_BYTES == 32
     if constexpr (sizeof(T) == 4)
         return reinterpret_cast<Vec<T>>(_mm256_min_ps(reinterpret_cast<__m256>(a), reinterpret_cast<__m256>(b)));
     else return reinterpret_cast<Vec<T>>(_mm256_min_pd(reinterpret_cast<__m256d>(a), reinterpret_cast<__m256d>(b)));
@@ -164,7 +168,11 @@ LAMELLA_INLINE Vec<T> min(Vec<T> a, Vec<T> b) {
 // a > b ? a : b, so b if a or b is NaN.
 template <class T>
 LAMELLA_INLINE Vec<T> max(Vec<T> a, Vec<T> b) {
-#if LAMELLA_VECTOR_BYTES == 32
+#if LAMELLA_VECTOR_BYTES == 64
+    if constexpr (sizeof(T) == 4)
+        return reinterpret_cast<Vec<T>>(_mm512_maskz_max_ps(0xffff, reinterpret_cast<__m512>(a), reinterpret_cast<__m512>(b)));
+    else return reinterpret_cast<Vec<T>>(_mm512_maskz_max_pd(0xff, reinterpret_cast<__m512d>(a), reinterpret_cast<__m512d>(b)));
+#elif LAMELLA_VECTOR_BYTES == 32
     if constexpr (sizeof(T) == 4)
         return reinterpret_cast<Vec<T>>(_mm256_max_ps(reinterpret_cast<__m256>(a), reinterpret_cast<__m256>(b)));
     else return reinterpret_cast<Vec<T>>(_mm256_max_pd(reinterpret_cast<__m256d>(a), reinterpret_cast<__m256d>(b)));
@@ -248,7 +256,32 @@ LAMELLA_INLINE T reduce_add(Vec<T> v) {
 
 template <class T>
 LAMELLA_INLINE T reduce_max(Vec<T> v) {
-    return reduce<T>(v, [](Vec<T> a, Vec<T> b) { return a > b ? a : b; });
+    return reduce<T>(v, [](Vec<T> a, Vec<T> b) { return max<T>(a, b); });
+}
+
+// Whether a lane is NaN.
+template <class T>
+LAMELLA_INLINE bool has_nan(Vec<T> v) {
+#if LAMELLA_VECTOR_BYTES == 64
+    if constexpr (sizeof(T) == 4) {
+        const auto x = reinterpret_cast<__m512>(v);
+        return _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q) != 0;
+    } else {
+        const auto x = reinterpret_cast<__m512d>(v);
+        return _mm512_cmp_pd_mask(x, x, _CMP_UNORD_Q) != 0;
+    }
+#elif LAMELLA_VECTOR_BYTES == 32
+    if constexpr (sizeof(T) == 4) {
+        const auto x = reinterpret_cast<__m256>(v);
+        return _mm256_movemask_ps(_mm256_cmp_ps(x, x, _CMP_UNORD_Q)) != 0;
+    } else {
+        const auto x = reinterpret_cast<__m256d>(v);
+        return _mm256_movemask_pd(_mm256_cmp_pd(x, x, _CMP_UNORD_Q)) != 0;
+    }
+#else
+    const T sum = reduce_add<T>(v != v ? v : Vec<T>{});
+    return sum != sum;
+#endif
 }
 
 // Calls f(i, part) for full vectors at i = begin, begin + kLanes ..., then for the rest. part is 0 for a full vector, otherwise

@@ -32,20 +32,39 @@ LAMELLA_INLINE Vec<T> larger_of(Vec<T> old, Vec<T> value) {
     return value != value ? value : max<T>(value, old);
 }
 
-// The largest element of a row, where the signs of flip are changed: four vectors at a time hide the latency of comparisons.
+// The largest element of a row, where the signs of flip are changed; NaN if one is NaN.
 template <class T>
 LAMELLA_INLINE T largest_of_row(const T* x, Int n, Bits<T> flip) {
     const auto at = [=](Int i, Int part) { return as_vec<T>(as_bits<T>(load(x + i, part)) ^ flip); };
-    Vec<T> best[4];
+    // Four vectors at a time hide the latency. NaN is looked for in the sum: a test of each vector takes longer than its
+    // maximum.
+    Vec<T> best[4], sum[2] = {};
     for (auto& b : best) b = broadcast<T>(T(-__builtin_inf()));
     Int i = 0;
     for (; i + 4 * kLanes<T> <= n; i += 4 * kLanes<T>) {
+        Vec<T> v[4];
 #pragma GCC unroll 4
-        for (int k = 0; k < 4; ++k) best[k] = larger_of<T>(best[k], at(i + k * kLanes<T>, 0));
+        for (int k = 0; k < 4; ++k) v[k] = at(i + k * kLanes<T>, 0), best[k] = max<T>(v[k], best[k]);
+        sum[0] += v[0] + v[1];
+        sum[1] += v[2] + v[3];
     }
-    for (; i + kLanes<T> <= n; i += kLanes<T>) best[0] = larger_of<T>(best[0], at(i, 0));
-    if (i < n) best[1] = larger_of<T>(best[1], first_lanes<T>(at(i, n - i), n - i, best[1]));
-    const Vec<T> all = larger_of<T>(larger_of<T>(best[0], best[1]), larger_of<T>(best[2], best[3]));
+    for (; i + kLanes<T> <= n; i += kLanes<T>) {
+        const Vec<T> v = at(i, 0);
+        best[0] = max<T>(v, best[0]);
+        sum[0] += v;
+    }
+    if (i < n) {
+        const Vec<T> v = at(i, n - i);  // the lanes after the end are 0
+        best[1] = max<T>(first_lanes<T>(v, n - i, best[1]), best[1]);
+        sum[1] += v;
+    }
+    if (!has_nan<T>(sum[0] + sum[1])) return reduce_max<T>(max<T>(max<T>(best[0], best[1]), max<T>(best[2], best[3])));
+    // An infinite sum minus another one is no NaN of x.
+    Vec<T> all = broadcast<T>(T(-__builtin_inf()));
+    for_vectors<T>(0, n, [=, &all](Int c, Int part) {
+        const Vec<T> v = at(c, part);
+        all = larger_of<T>(all, part == 0 ? v : first_lanes<T>(v, part, all));
+    });
     return reduce<T>(all, [](Vec<T> a, Vec<T> b) { return larger_of<T>(a, b); });
 }
 

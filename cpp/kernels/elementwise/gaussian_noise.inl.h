@@ -40,7 +40,7 @@ LAMELLA_INLINE SineAndCosine<T> of_half_turns(Vec<T> x) {
     }
     sine *= angle;
     const Vec<T> s = (quarter & 1) != 0 ? cosine : sine, c = (quarter & 1) != 0 ? sine : cosine;
-    return {(quarter & 2) != 0 ? -s : s, (quarter + 1 & 2) != 0 ? -c : c};
+    return {(quarter & 2) != 0 ? -s : s, ((quarter + 1) & 2) != 0 ? -c : c};
 }
 
 // Normal numbers are made from kNoiseWords words at once: those of the first half give the radius, those of the second the
