@@ -15,7 +15,8 @@ struct Format<float> {
     // 1.5 * 2^23: adding and subtracting it rounds to an integer; the low bits of the sum are this integer, too.
     static constexpr float kRound = 12582912.0f;
     static constexpr float kLn2High = 0.693359375f, kLn2Low = -2.12194440e-4f;
-    static constexpr float kExpMax = 88.72283f, kExpMin = -87.33654f;
+    // exp(kExpInf) is inf, but 2^n not yet: n is 128.
+    static constexpr float kExpInf = 89, kExpMin = -87.33654f;
     static constexpr int kLogTerms = 6;
     // (exp(r) - 1 - r) / r^2 for |r| <= ln2/2: the polynomial whose error relative to exp(r) - 1 is least, 1.8e-8 (Remez).
     static constexpr float kExp[] = {0.5f, 0x1.5554aep-3f, 0x1.555486p-5f, 0x1.1227fep-7f, 0x1.6d990cp-10f};
@@ -26,7 +27,7 @@ struct Format<double> {
     static constexpr int kMantissa = 52, kBias = 1023;
     static constexpr double kRound = 6755399441055744.0;
     static constexpr double kLn2High = 6.93145751953125e-1, kLn2Low = 1.42860682030941723212e-6;
-    static constexpr double kExpMax = 709.782712893384, kExpMin = -708.3964185322641;
+    static constexpr double kExpInf = 710, kExpMin = -708.3964185322641;  // n is 1024 in kExpInf
     static constexpr int kLogTerms = 12;
     // The Taylor series of (exp(r) - 1 - r) / r^2 up to r^13.
     static constexpr double kExp[] = {1 / 2.,     1 / 6.,      1 / 24.,      1 / 120.,      1 / 720.,       1 / 5040.,
@@ -35,8 +36,9 @@ struct Format<double> {
 
 template <class T>
 struct Reduced {
-    Vec<T> r;   // in [-ln2/2, ln2/2]
-    Bits<T> n;  // x = r + n*ln2
+    Vec<T> r;  // in [-ln2/2, ln2/2]
+    Vec<T> n;  // x = r + n*ln2
+    Bits<T> n_bits;
 };
 
 template <class T>
@@ -44,7 +46,7 @@ LAMELLA_INLINE Reduced<T> reduce_by_ln2(Vec<T> x) {
     using F = Format<T>;
     const Vec<T> shifted = x * T(1.4426950408889634) + F::kRound;
     const Vec<T> n = shifted - F::kRound;
-    return {(x - n * F::kLn2High) - n * F::kLn2Low, as_bits<T>(shifted) - as_bits<T>(broadcast<T>(F::kRound))};
+    return {(x - n * F::kLn2High) - n * F::kLn2Low, n, as_bits<T>(shifted) - as_bits<T>(broadcast<T>(F::kRound))};
 }
 
 // exp(r) - 1 = r + r^2 (c0 + c1 r + c2 r^2 + ...) without cancellation. Even and odd powers are two sums: the CPU computes them
@@ -66,18 +68,36 @@ LAMELLA_INLINE Vec<T> power_of_two(Bits<T> n) {
     return as_vec<T>((n + Format<T>::kBias) << Format<T>::kMantissa);
 }
 
+// v * 2^n, where v is exp(r): inf if that is too large.
+template <class T>
+LAMELLA_INLINE Vec<T> scaled(Vec<T> v, const Reduced<T>& k) {
+#if LAMELLA_VECTOR_BYTES == 64
+    if constexpr (sizeof(T) == 4)
+        return reinterpret_cast<Vec<T>>(
+            _mm512_maskz_scalef_ps(0xffff, reinterpret_cast<__m512>(v), reinterpret_cast<__m512>(k.n)));
+    else
+        return reinterpret_cast<Vec<T>>(
+            _mm512_maskz_scalef_pd(0xff, reinterpret_cast<__m512d>(v), reinterpret_cast<__m512d>(k.n)));
+#else
+    // In two factors: n may be one above the largest exponent, and no product before the last one may be denormal.
+    const Bits<T> half = k.n_bits >> 1;
+    return v * power_of_two<T>(half) * power_of_two<T>(k.n_bits - half);
+#endif
+}
+
+// x within [low, high]; NaN stays NaN.
+template <class T>
+LAMELLA_INLINE Vec<T> within(Vec<T> x, T low, T high) {
+    return min<T>(broadcast<T>(high), max<T>(broadcast<T>(low), x));
+}
+
 // 0 if the result is below the smallest normal number, inf if it is above the largest; NaN gives NaN.
 template <class T>
 LAMELLA_INLINE Vec<T> exp(Vec<T> x) {
     using F = Format<T>;
-    const Vec<T> inside = min<T>(max<T>(x, broadcast<T>(F::kExpMin)), broadcast<T>(F::kExpMax));
-    const Reduced<T> k = reduce_by_ln2<T>(inside);
-    // In two factors: n may be one above the largest exponent, and no product before the last one may be denormal.
-    const Bits<T> half = k.n >> 1;
-    Vec<T> y = (expm1_series<T>(k.r) + T(1)) * power_of_two<T>(half) * power_of_two<T>(k.n - half);
-    y = x < F::kExpMin ? Vec<T>{} : y;
-    y = x > F::kExpMax ? broadcast<T>(T(__builtin_inf())) : y;
-    return x != x ? x : y;
+    const Reduced<T> k = reduce_by_ln2<T>(within<T>(x, F::kExpMin, F::kExpInf));
+    const Vec<T> y = scaled<T>(expm1_series<T>(k.r) + T(1), k);
+    return x < F::kExpMin ? Vec<T>{} : y;
 }
 
 // exp(x) - 1, with an error of a few ulp also near 0.
@@ -86,12 +106,9 @@ LAMELLA_INLINE Vec<T> expm1(Vec<T> x) {
     using F = Format<T>;
     // Below -ln2 * (mantissa + 2) the result is -1.
     const T low = T(-0.6931471805599453 * (F::kMantissa + 2));
-    const Vec<T> inside = min<T>(max<T>(x, broadcast<T>(low)), broadcast<T>(F::kExpMax));
-    const Reduced<T> k = reduce_by_ln2<T>(inside);
-    const Vec<T> half = power_of_two<T>(k.n - 1);
-    Vec<T> y = (expm1_series<T>(k.r) * half + (half - T(0.5))) * T(2);
-    y = x > F::kExpMax ? broadcast<T>(T(__builtin_inf())) : y;
-    return x != x ? x : y;
+    const Reduced<T> k = reduce_by_ln2<T>(within<T>(x, low, F::kExpInf));
+    const Vec<T> half = power_of_two<T>(k.n_bits - 1);
+    return (expm1_series<T>(k.r) * half + (half - T(0.5))) * T(2);
 }
 
 // log(0) is -inf, log of a negative number NaN; denormals count as 0.
@@ -116,8 +133,7 @@ LAMELLA_INLINE Vec<T> log(Vec<T> x) {
     const T smallest = sizeof(T) == 4 ? T(1.17549435e-38) : T(2.2250738585072014e-308);
     y = x < smallest ? broadcast<T>(T(-__builtin_inf())) : y;
     y = x < T(0) ? broadcast<T>(T(__builtin_nan(""))) : y;
-    y = x == T(__builtin_inf()) ? x : y;
-    return x != x ? x : y;
+    return x < T(__builtin_inf()) ? y : x;  // x is inf or NaN
 }
 
 // log(1 + x) for x >= 0: the rounding error of 1 + x is corrected to first order.

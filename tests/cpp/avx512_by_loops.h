@@ -54,6 +54,16 @@ template <class V>
     return zero;
 }
 
+// A bit for each lane of which one is NaN.
+template <class Element, class V>
+[[gnu::always_inline]] inline unsigned nans(const V& a, const V& b) {
+    unsigned mask = 0;
+    for (int i = 0; i < static_cast<int>(sizeof a / sizeof(Element)); ++i) {
+        mask |= unsigned{std::isnan(lane<Element>(a, i)) || std::isnan(lane<Element>(b, i))} << i;
+    }
+    return mask;
+}
+
 template <class V>
 [[gnu::always_inline]] inline std::uint32_t largest(const V& v) {
     std::uint32_t most = 0;
@@ -74,6 +84,27 @@ template <class V>
 #define _mm512_mask_storeu_pd(p, mask, v) by_loops::store<double>(p, mask, v)
 #define _mm512_maskz_sqrt_ps(mask, v) LAMELLA_LANES(__m512, float, mask, std::sqrt(LAMELLA_LANE(float, v)))
 #define _mm512_maskz_sqrt_pd(mask, v) LAMELLA_LANES(__m512d, double, mask, std::sqrt(LAMELLA_LANE(double, v)))
+// The second one if one is NaN.
+#define _mm512_maskz_max_ps(mask, a, b) \
+    LAMELLA_LANES(__m512, float, mask,  \
+                  LAMELLA_LANE(float, a) > LAMELLA_LANE(float, b) ? LAMELLA_LANE(float, a) : LAMELLA_LANE(float, b))
+#define _mm512_maskz_max_pd(mask, a, b)  \
+    LAMELLA_LANES(__m512d, double, mask, \
+                  LAMELLA_LANE(double, a) > LAMELLA_LANE(double, b) ? LAMELLA_LANE(double, a) : LAMELLA_LANE(double, b))
+#define _mm512_maskz_min_ps(mask, a, b) \
+    LAMELLA_LANES(__m512, float, mask,  \
+                  LAMELLA_LANE(float, a) < LAMELLA_LANE(float, b) ? LAMELLA_LANE(float, a) : LAMELLA_LANE(float, b))
+#define _mm512_maskz_min_pd(mask, a, b)  \
+    LAMELLA_LANES(__m512d, double, mask, \
+                  LAMELLA_LANE(double, a) < LAMELLA_LANE(double, b) ? LAMELLA_LANE(double, a) : LAMELLA_LANE(double, b))
+// The only powers are whole numbers.
+#define _mm512_maskz_scalef_ps(mask, v, n) \
+    LAMELLA_LANES(__m512, float, mask, std::ldexp(LAMELLA_LANE(float, v), static_cast<int>(LAMELLA_LANE(float, n))))
+#define _mm512_maskz_scalef_pd(mask, v, n) \
+    LAMELLA_LANES(__m512d, double, mask, std::ldexp(LAMELLA_LANE(double, v), static_cast<int>(LAMELLA_LANE(double, n))))
+// The only comparison is whether one is NaN.
+#define _mm512_cmp_ps_mask(a, b, unordered) by_loops::nans<float>(a, b)
+#define _mm512_cmp_pd_mask(a, b, unordered) by_loops::nans<double>(a, b)
 #define _mm512_maskz_max_epu32(mask, a, b) \
     LAMELLA_LANES(__m512i, std::uint32_t, mask, std::max(LAMELLA_LANE(std::uint32_t, a), LAMELLA_LANE(std::uint32_t, b)))
 #define _mm512_maskz_min_epu32(mask, a, b) \

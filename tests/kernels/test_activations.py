@@ -77,6 +77,7 @@ def test_error_in_units_in_the_last_place_over_the_whole_range(target, name, dty
     x = np.concatenate(
         [
             rng.uniform(-edge, edge, 50_001),
+            rng.choice([-1, 1], 20_000) * rng.uniform(edge - 2, edge + 3, 20_000),
             rng.uniform(-2, 2, 50_000),
             rng.normal(size=20_000) * 10.0 ** rng.uniform(-30, 1, 20_000),
             10.0 ** rng.uniform(-37, 38, 20_000),
