@@ -64,6 +64,15 @@ template <class Element, class V>
     return mask;
 }
 
+// f of the lanes of both halves, then of the quarters of the result, and so on.
+template <class Element, class V, class F>
+[[gnu::always_inline]] inline Element folded(V v, const F& f) {
+    for (int count = sizeof v / sizeof(Element) / 2; count > 0; count /= 2) {
+        v = lanes<V, Element>(~0u, [&](int i) { return i < count ? f(lane<Element>(v, i), lane<Element>(v, i + count)) : 0; });
+    }
+    return lane<Element>(v, 0);
+}
+
 template <class V>
 [[gnu::always_inline]] inline std::uint32_t largest(const V& v) {
     std::uint32_t most = 0;
@@ -139,3 +148,7 @@ template <class V>
 #define _mm512_min_epu8(a, b) LAMELLA_BYTES(std::min(LAMELLA_LANE(std::uint8_t, a), LAMELLA_LANE(std::uint8_t, b)))
 #define _mm512_testn_epi8_mask(a, b) by_loops::zero_bytes(a, b)
 #define _mm512_reduce_max_epu32(v) by_loops::largest(v)
+#define _mm512_reduce_add_ps(v) by_loops::folded<float>(v, [](float a, float b) { return a + b; })
+#define _mm512_reduce_add_pd(v) by_loops::folded<double>(v, [](double a, double b) { return a + b; })
+#define _mm512_reduce_max_ps(v) by_loops::folded<float>(v, [](float a, float b) { return std::max(a, b); })
+#define _mm512_reduce_max_pd(v) by_loops::folded<double>(v, [](double a, double b) { return std::max(a, b); })
