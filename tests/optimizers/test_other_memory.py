@@ -148,6 +148,18 @@ def test_tensors_of_torch_whose_memory_was_freed_are_refused():
             assert tensors["kept"].tolist() == [1 - 0.5 * steps] * 3 and int(optimizer.iterations) == steps
 
 
+def test_negative_views_of_torch_are_refused():
+    torch = pytest.importorskip("torch")
+    w, number = torch.ones(2), torch.tensor([1 + 2j, 3 - 4j]).conj().imag
+    for params, grads in (([w], [number]), ([number], [w])):
+        with pytest.raises(
+            TypeError, match=r"SGD: .* 0: expected memory .*, got Tensor: it is a negative view, which resolve_neg"
+        ):
+            SGD(lr=1.0).step(params, grads)
+    SGD(lr=1.0).step([w], [number.resolve_neg()])
+    assert w.tolist() == [3.0, -3.0] and number.tolist() == [-2.0, 4.0]
+
+
 def test_tensors_of_torch_are_stepped_in_place_and_autograd_sees_it():
     torch = pytest.importorskip("torch")
     w, straight = torch.ones(4, requires_grad=True), np.ones(4, "f4")

@@ -65,6 +65,12 @@ def test_an_image_without_a_batch():
     same(F.conv2d, torch.nn.functional.conv2d, (drawn(3, 6, 6), drawn(4, 3, 3, 3), drawn(4)), torch.float64, padding=1)
 
 
+def test_the_imaginary_part_of_a_conjugate():
+    number = torch.tensor([[1 + 2j]]).conj().imag
+    assert number.is_neg() and number.is_contiguous()
+    assert F.linear(number, torch.tensor([[1.0], [3.0]])).tolist() == [[-2.0, -6.0]]
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("shape", [(5, 3), (2, 4, 3), (3,), (0, 3)])
 def test_linear(shape, dtype):

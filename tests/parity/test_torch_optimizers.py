@@ -563,6 +563,23 @@ def test_gradients_that_do_not_fit_are_refused(name):
         refused(optimizer, [w, table.weight], RuntimeError, f"^{name} does not support sparse gradients")
 
 
+@pytest.mark.parametrize("name", [*CASES, "Lion", "NarrowAdamW", "NarrowLion", "NarrowSGD"])
+def test_a_gradient_through_a_conjugate_keeps_its_sign(name):
+    results = []
+    for lazy in (True, False):
+        real, imaginary, other = (torch.nn.Parameter(torch.tensor(x)) for x in (1.0, 2.0, 5.0))
+        optimizer = getattr(ours, name)([{"params": [real, imaginary]}, {"params": [other]}], lr=0.1)
+        for _ in range(3):
+            optimizer.zero_grad()
+            (torch.complex(real, imaginary).conj() * (1 + 3j) + other).abs().backward()
+            assert imaginary.grad.is_neg() and imaginary.grad.is_contiguous()
+            if not lazy:
+                imaginary.grad = imaginary.grad.resolve_neg()
+            optimizer.step()
+        results.append([p.detach().clone() for p in (real, imaginary, other)])
+    same(*map(torch.stack, results))
+
+
 @names
 def test_parameters_that_do_not_fit_are_refused(name):
     kind = getattr(ours, name)
@@ -574,6 +591,7 @@ def test_parameters_that_do_not_fit_are_refused(name):
         (TypeError, "on the CPU, got torch.strided on meta", torch.ones(3, device="meta")),
         (ValueError, "contiguous", wide[:, ::2]),
         (ValueError, "contiguous", torch.ones(1, 3).expand(4, 3)),
+        (TypeError, "plain tensor, got the negative view", torch.ones((), dtype=torch.complex64).conj().imag),
     ):
         good = torch.nn.Parameter(torch.ones(2))
         bad = bad.detach().requires_grad_()

@@ -43,6 +43,9 @@ def _array_over(place: str, x: Any) -> Any:
         if hasattr(type(x), "__dlpack__"):
             # torch refuses to show the memory of a tensor that requires a gradient.
             detach = getattr(x, "detach", None)
+            # torch's DLPack does not tell that the memory has the negative of each number, as the imaginary part of a conjugate.
+            if callable(is_neg := getattr(x, "is_neg", None)) and is_neg():
+                raise BufferError("it is a negative view, which resolve_neg() copies")
             array = np.from_dlpack(detach() if callable(detach) else x)
             # For a null pointer, which a tensor with a freed storage has, NumPy makes new memory.
             if array.size and array.flags.owndata:

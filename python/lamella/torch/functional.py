@@ -227,7 +227,7 @@ def _pair(name: str, value: Any) -> tuple[int, int]:
 
 def _array(tensor: Any) -> Array:
     """The tensor's memory as a C-contiguous array, a copy if it is not."""
-    array: Array = tensor.detach().contiguous().numpy()
+    array: Array = tensor.detach().resolve_neg().contiguous().numpy()
     return array
 
 

@@ -37,6 +37,8 @@ def check_param(who: str, place: str, p: Any, dtypes: tuple[Any, ...] = _DTYPES)
     if p.dtype not in dtypes:
         wanted = " or ".join(str(dtype).removeprefix("torch.") for dtype in dtypes)
         raise TypeError(f"{who}: expected {place} to be {wanted}, got {p.dtype}")
+    if p.is_neg():
+        raise TypeError(f"{who}: expected {place} to be a plain tensor, got the negative view of one; resolve_neg() copies it")
     if not dense(p):
         raise ValueError(
             f"{who}: expected {place} to be contiguous, in any memory format, got shape {tuple(p.shape)} with strides {p.stride()}"
