@@ -1,6 +1,7 @@
 """Optimizers and learning rate schedules of tf.keras, against recorded numbers."""
 
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -105,6 +106,20 @@ def test_schedules_are_those_of_tf_keras(case):
     assert type(again) is type(schedule) and again.get_config() == schedule.get_config()
 
 
+def test_restarts_of_equal_and_of_shorter_decays():
+    equal = schedules.CosineDecayRestarts(0.1, 4, t_mul=1.0, m_mul=0.5)
+    half = math.cos(math.pi / 8) ** 2  # a quarter of a decay
+    assert [equal(step) for step in (0, 1, 4, 9)] == pytest.approx([0.1, 0.1 * half, 0.05, 0.025 * half])
+    assert schedules.CosineDecayRestarts(0.1, 4, t_mul=1.0)(10**15 + 1) == pytest.approx(0.1 * half)
+    shorter = schedules.CosineDecayRestarts(0.1, 8, t_mul=0.5)
+    assert [shorter(step) for step in (2, 8, 9, 12, 15)] == pytest.approx([0.1 * half, 0.1, 0.1 * half, 0.1, 0.1])
+    for schedule, t_mul, end in ((shorter, 0.5, 16), (schedules.CosineDecayRestarts(0.1, 1, t_mul=0.9), 0.9, 10)):
+        with pytest.raises(
+            ValueError, match=f"expected a step below {end}, the end of all decays with t_mul={t_mul}, got {end}"
+        ):
+            schedule(end)
+
+
 @pytest.mark.parametrize("kind", ["SGD", "RMSprop", "Adagrad", "Adadelta", "Adam", "Adamax", "Ftrl", "Nadam"])
 def test_each_rule_follows_a_schedule(kind):
     rule = getattr(optimizers, kind)
@@ -180,6 +195,7 @@ def test_a_name_has_the_defaults_of_the_dialect(name, lr):
     [
         (lambda: tf_keras.Adam(weight_decay=0.1), TypeError, "Adam: unexpected keyword argument 'weight_decay'"),
         (lambda: schedules.ExponentialDecay(0.1, 0, 0.5), ValueError, "ExponentialDecay: expected decay_steps above 0, got 0"),
+        (lambda: schedules.CosineDecayRestarts(0.1, 5, t_mul=0), ValueError, "CosineDecayRestarts: expected t_mul above 0, got 0"),
         (lambda: schedules.PiecewiseConstantDecay([1], [1.0]), ValueError, "expected one value more than boundaries, got 1 and 1"),
         (lambda: schedules.LearningRateSchedule()(0), NotImplementedError, "LearningRateSchedule must define"),
         (lambda: optimizers.Adagrad(initial_accumulator_value=-1), ValueError, "expected initial_accumulator_value to be a number >= 0"),

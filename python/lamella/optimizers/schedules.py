@@ -203,13 +203,14 @@ class CosineDecayRestarts(LearningRateSchedule):
     Args:
         initial_learning_rate: The learning rate of the first step.
         first_decay_steps: Number of steps of the first decay, above 0.
-        t_mul: Length of each decay relative to the decay before it.
+        t_mul: Length of each decay relative to the decay before it, above 0. Below 1 all decays together have a length, after which
+            there is no learning rate.
         m_mul: Initial learning rate of each decay relative to the decay before it.
         alpha: The learning rate at the end of a decay, as a fraction of initial_learning_rate.
         name: Name of the schedule; not used.
 
     Raises:
-        ValueError: first_decay_steps is not above 0.
+        ValueError: first_decay_steps or t_mul is not above 0; in a step, it comes after all decays.
 
     Source: Loshchilov & Hutter 2017.
     """
@@ -225,14 +226,22 @@ class CosineDecayRestarts(LearningRateSchedule):
     ) -> None:
         self.initial_learning_rate = initial_learning_rate
         self.first_decay_steps = _steps(first_decay_steps, "first_decay_steps", self)
-        self.t_mul = t_mul
+        self.t_mul = _steps(t_mul, "t_mul", self)
         self.m_mul = m_mul
         self.alpha = alpha
         self.name = name
 
     def __call__(self, step: int) -> float:
         begin, length, restarts = 0.0, self.first_decay_steps, 0
+        if self.t_mul == 1:  # a step must not take longer the later it is
+            restarts = int(step // length)
+            begin = restarts * length
         while step >= begin + length:
+            if begin + length == begin:
+                raise ValueError(
+                    f"CosineDecayRestarts: expected a step below {begin:g}, the end of all decays with t_mul={self.t_mul:g}, "
+                    f"got {step}"
+                )
             begin, length, restarts = begin + length, length * self.t_mul, restarts + 1
         passed = (step - begin) / length
         height = self.m_mul**restarts
