@@ -143,8 +143,11 @@ def test_targets_that_are_refused():
     with pytest.raises(ValueError, match=r"softmax_cross_entropy: expected targets of shape \(3, 5\), got \(3, 4\)"):
         F.softmax_cross_entropy(z, drawn(3, 4))
     for label in (-1, 5):
-        with pytest.raises(ValueError, match="sparse_softmax_crossentropy_forward"):
-            F.softmax_cross_entropy(z, np.array([0, label, 1]))
+        labels = np.array([0, label, 4])
+        with pytest.raises(ValueError, match=rf"softmax_cross_entropy: expected labels in \[0, 5\), got {label}$"):
+            F.softmax_cross_entropy(z, labels)
+        with pytest.raises(ValueError, match=rf"softmax_cross_entropy_backward: expected labels in \[0, 5\), got {label}$"):
+            F.softmax_cross_entropy_backward(drawn(3), z, labels)
 
 
 # --- recurrent layers ---------------------------------------------------------------------------------------------

@@ -72,7 +72,11 @@ def softmax_cross_entropy(logits: Array, targets: Array, *, out: Array | None = 
     if labels is None:
         _kernels.softmax_crossentropy_forward(logits, targets, p, loss)
     else:
-        _kernels.sparse_softmax_crossentropy_forward(logits, labels, p, loss)
+        try:
+            _kernels.sparse_softmax_crossentropy_forward(logits, labels, p, loss)
+        except ValueError:
+            _check_labels("softmax_cross_entropy", labels, logits)
+            raise
     return loss, p
 
 
@@ -97,7 +101,11 @@ def softmax_cross_entropy_backward(dloss: Array, p: Array, targets: Array, *, ou
     if labels is None:
         _kernels.softmax_crossentropy_backward(p, targets, dloss, dlogits)
     else:
-        _kernels.sparse_softmax_crossentropy_backward(p, labels, dloss, dlogits)
+        try:
+            _kernels.sparse_softmax_crossentropy_backward(p, labels, dloss, dlogits)
+        except ValueError:
+            _check_labels("softmax_cross_entropy_backward", labels, p)
+            raise
     return dlogits
 
 
@@ -110,3 +118,9 @@ def _labels(who: str, targets: Array, rows: Array) -> Array | None:
     if targets.shape != rows.shape:
         raise ValueError(f"{who}: expected targets of shape {rows.shape}, got {targets.shape}")
     return None
+
+
+def _check_labels(who: str, labels: Array, rows: Array) -> None:
+    wrong = labels[(labels < 0) | (labels >= rows.shape[-1])]
+    if wrong.size:
+        raise ValueError(f"{who}: expected labels in [0, {rows.shape[-1]}), got {wrong[0]}") from None
