@@ -312,6 +312,27 @@ def test_groups_of_one_step_have_random_numbers_of_their_own():
     assert not torch.equal(*mine)
 
 
+@dtypes
+@names
+def test_weights_whose_order_of_memory_changes_between_steps(name, dtype):
+    mine = parameters([(8, 4, 3, 3)], dtype)
+    plain = twins(mine)
+    a, b = (make(name, some, state_dtype="bfloat16", stochastic=False) for some in (mine, plain))
+    for order in (torch.contiguous_format, torch.channels_last, torch.contiguous_format):
+        mine[0].data = mine[0].data.to(memory_format=order)
+        for _ in range(2):
+            give_gradients(mine, plain)
+            a.step()
+            b.step()
+    same(mine, plain)
+    same_states(a, b)
+    b = make(name, plain, state_dtype="8bit")
+    give_gradients(plain)
+    b.step()
+    plain[0].data = plain[0].data.to(memory_format=torch.channels_last)
+    refused(b, plain, ValueError, "contiguous for a state of 8 bits")
+
+
 def test_channels_last_weights_keep_their_order():
     w = torch.randn(8, 4, 3, 3)
     mine = torch.nn.Parameter(w.to(memory_format=torch.channels_last))

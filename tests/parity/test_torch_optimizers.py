@@ -278,6 +278,26 @@ def test_channels_last_weights_and_gradients_of_other_layouts(monkeypatch, name,
         assert p.stride() == q.stride()
 
 
+@rows
+def test_weights_whose_order_of_memory_changes_between_steps(name, options):
+    orders = torch.contiguous_format, torch.channels_last
+    mine = [torch.nn.Parameter(torch.randn(8, 3, 5, 5).to(memory_format=order)) for order in orders]
+    theirs = twins(mine)
+    a, b = getattr(ours, name)(mine, **options), getattr(torch.optim, name)(theirs, foreach=False, **options)
+    for turn in range(5):
+        give_gradients(mine, theirs)
+        a.step()
+        b.step()
+        if turn % 2:
+            for several in (mine, theirs):
+                several[0].data = several[0].data.to(memory_format=orders[turn // 2 - 1])
+                several[1].data = several[1].data.to(memory_format=orders[turn // 2])
+    for p, q in zip(mine, theirs, strict=True):
+        assert p.stride() == q.stride()
+        torch.testing.assert_close(p, q, rtol=1e-4, atol=1e-5)  # torch rounds differently where orders differ
+        torch.testing.assert_close({**a.state[p]}, {**b.state[q]}, rtol=1e-4, atol=1e-5)
+
+
 @names
 def test_large_tensors_have_states_like_torchs(monkeypatch, name):
     nearest_root(monkeypatch)

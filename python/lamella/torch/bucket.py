@@ -96,11 +96,19 @@ class Bucket:
                 found.append((*span(g), False, f"the gradient of {place}"))
         return found
 
+    def order_slots(self) -> None:
+        """Give the slots their parameters' order of memory, which `model.to(memory_format=...)` changes."""
+        for name, slot in zip(self._names, filter(None, self.slots)):
+            for i, (p, state) in enumerate(zip(self.params, self.states)):
+                if slot[i].shape == p.shape:  # rows of bytes are in the order of contiguous parameters only
+                    slot[i] = state[name] = ordered_like(slot[i], p)
+
     def flat(self, grads: list[Any]) -> tuple[list[Any], list[Any], list[list[Any]]]:
         """Parameters, gradients and slots as arrays of one axis, in the order of the parameters' memory.
 
         Args:
             grads: A gradient for each parameter.
         """
+        self.order_slots()
         slots = [[*map(flat, slot)] for slot in self.slots]
         return [*map(flat, self.params)], [flat(ordered_like(g, p)) for g, p in zip(grads, self.params)], slots

@@ -186,6 +186,7 @@ class Narrow(Rule):
         wide = bucket.params[0].dtype is torch.float32
         used = [ordered_like(g, p) for p, g in zip(bucket.params, grads)]
         ps, gs, *narrow = _by_width(wide, *([*map(flat if wide else flat_bytes, some)] for some in (bucket.params, used)))
+        bucket.order_slots()
         slots = [[*map(flat_bytes, slot)] for slot in bucket.slots]
         self.kernel(ps, gs, *slots, *bucket.numbers, (*narrow, [*map(flat_bytes, copies)], *rest))
         if rest[1]:  # zero

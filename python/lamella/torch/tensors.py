@@ -170,7 +170,7 @@ def ordered_like(t: Any, p: Any) -> Any:
         p: A dense CPU tensor.
     """
     if t.is_neg() or t.stride() != p.stride():
-        return torch.empty_like(p, memory_format=torch.preserve_format).copy_(t.detach())
+        return torch.empty_like(p.detach(), dtype=t.dtype, memory_format=torch.preserve_format).copy_(t.detach())
     return t
 
 
