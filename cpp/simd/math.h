@@ -116,11 +116,12 @@ template <class T>
 LAMELLA_INLINE Vec<T> log(Vec<T> x) {
     using F = Format<T>;
     using Word = typename VecTypes<T>::Word;
+    using Unsigned = typename VecTypes<T>::Unsigned;  // the bits of a negative x may leave the range of signed integers
     // x = m * 2^n with m in [sqrt(1/2), sqrt(2)).
     const Word half_root = sizeof(T) == 4 ? Word(0x3f3504f3) : Word(0x3fe6a09e667f3bcdLL);
-    const Bits<T> shifted = as_bits<T>(x) - half_root;
-    const Bits<T> n = shifted >> F::kMantissa;
-    const Vec<T> m = as_vec<T>(as_bits<T>(x) - (n << F::kMantissa));
+    const Unsigned bits = (Unsigned)as_bits<T>(x), shifted = bits - (Unsigned)(Bits<T>{} + half_root);
+    const Bits<T> n = (Bits<T>)shifted >> F::kMantissa;
+    const Vec<T> m = as_vec<T>((Bits<T>)(bits - ((Unsigned)n << F::kMantissa)));
     // log m = 2 atanh(s).
     const Vec<T> f = m - T(1), s = f / (m + T(1)), s2 = s * s;
     Vec<T> sum = broadcast<T>(T(2.0 / (2 * F::kLogTerms + 1)));

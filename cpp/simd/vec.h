@@ -23,6 +23,7 @@ struct VecTypes<float> {
     typedef float Vec __attribute__((vector_size(LAMELLA_VECTOR_BYTES)));
     typedef float Loose __attribute__((vector_size(LAMELLA_VECTOR_BYTES), aligned(4), may_alias));
     typedef std::int32_t Bits __attribute__((vector_size(LAMELLA_VECTOR_BYTES)));
+    typedef std::uint32_t Unsigned __attribute__((vector_size(LAMELLA_VECTOR_BYTES)));
     typedef std::uint8_t Packed __attribute__((vector_size(LAMELLA_VECTOR_BYTES / 4)));
     using Word = std::int32_t;
 };
@@ -32,6 +33,7 @@ struct VecTypes<double> {
     typedef double Vec __attribute__((vector_size(LAMELLA_VECTOR_BYTES)));
     typedef double Loose __attribute__((vector_size(LAMELLA_VECTOR_BYTES), aligned(8), may_alias));
     typedef std::int64_t Bits __attribute__((vector_size(LAMELLA_VECTOR_BYTES)));
+    typedef std::uint64_t Unsigned __attribute__((vector_size(LAMELLA_VECTOR_BYTES)));
     typedef std::uint8_t Packed __attribute__((vector_size(LAMELLA_VECTOR_BYTES / 8)));
     using Word = std::int64_t;
 };

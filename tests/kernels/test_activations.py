@@ -113,6 +113,14 @@ def test_infinities_and_nan(target, name, dtype):
     np.testing.assert_allclose(y.reshape(9, 4), np.tile(np.array([*SPECIAL[name], np.nan]), (9, 1)), rtol=1e-6)
 
 
+@dtypes
+def test_logarithms_of_negative_numbers_are_nan(target, dtype):
+    x = -(10.0 ** np.linspace(-37, 38, 1001)).astype(dtype)
+    y = np.zeros_like(x)
+    _kernels.log_forward(x, y)
+    assert np.isnan(y).all()
+
+
 def test_denormals_are_flushed_only_inside_of_kernels(target):
     tiny = np.float32(1e-40)
     x, y = np.full(20, tiny), np.empty(20, np.float32)

@@ -68,9 +68,9 @@ struct LocalRuns {
 
 LAMELLA_INLINE bool lies_inside(const Window& window, const Int* x, const Int* y) {
     for (Int i = 0; i < window.axes; ++i) {
-        const Int axis = kMaxAxes - window.axes + i, room = x[1 + i] - window.size[axis];
+        const Int axis = kMaxAxes - window.axes + i, size = window.size[axis], length = x[1 + i];
         if (window.dilation[axis] != 1 || window.before[axis] != 0) return false;
-        if (window.size[axis] < 1 || room < 0 || y[1 + i] != room / window.stride[axis] + 1) return false;
+        if (size < 1 || size > length || y[1 + i] != (length - size) / window.stride[axis] + 1) return false;
     }
     return true;
 }
