@@ -46,7 +46,7 @@ struct SpreadTiles {
     const T* dy_next;               // what is prefetched
 };
 
-// No lambdas, see sum_tiles.
+// No lambdas, see work_on_tiles.
 template <class T, int kRows, int kColumns>
 [[gnu::noinline]] void spread_tiles(SpreadTiles<T> tiles, const T* blocks, T* dx) {
     Int at = 0, done = 0;

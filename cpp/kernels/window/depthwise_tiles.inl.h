@@ -60,6 +60,16 @@ LAMELLA_INLINE bool is_just_behind(const T* result, const T* x) {
     return kHasBands && behind >= kLine && behind < 4 * kLine;
 }
 
+// T, or const T if not kWritten.
+template <bool kWritten, class T>
+struct Access {
+    using Type = T;
+};
+template <class T>
+struct Access<false, T> {
+    using Type = const T;
+};
+
 // Prefetches `kVectors` vectors of a tile, after `done` elements of a vector.
 template <int kVectors, class T>
 LAMELLA_INLINE void fetch_tile(const T* next, Int done) {
@@ -79,31 +89,42 @@ LAMELLA_INLINE void fetch_written(const T* y, Int row, Int step) {
     }
 }
 
-// The loops below have no lambdas: with them gcc 12 kept the arrays in memory. Arguments are passed by value, as in work_on.
-template <class T, int kRows, int kColumns, int kStride>
-[[gnu::noinline]] void sum_tiles(Tiles<T> tiles, const T* blocks, bool relu, T* y) {
+// Sums the windows, or with kAdds adds the gradients of the weights to `blocks`; points: y or dy. This loop has no lambdas:
+// with them gcc 12 kept the arrays in memory. Arguments are passed by value, as in work_on.
+template <class T, int kRows, int kColumns, int kStride, bool kAdds>
+[[gnu::noinline]] void work_on_tiles(Tiles<T> tiles, typename Access<kAdds, T>::Type* blocks, bool relu,
+                                     typename Access<!kAdds, T>::Type* points) {
     constexpr int kSourceRows = band_source_rows(kRows, kStride), kLast = (kColumns - 1) * kStride + 2;
-    const Int vectors = tiles.channels / kLanes<T>, way = tiles.down ? -1 : 1, begin = tiles.down ? vectors - 1 : 0;
+    const bool down = !kAdds && tiles.down;
+    const Int vectors = tiles.channels / kLanes<T>, way = down ? -1 : 1, begin = down ? vectors - 1 : 0;
     Int at = 0, done = 0;
-    for (Int n = 0; n < tiles.count; ++n, at += kColumns * kStride * tiles.x_step, y += kColumns * tiles.step) {
+    for (Int n = 0; n < tiles.count; ++n, at += kColumns * kStride * tiles.x_step, points += kColumns * tiles.step) {
         const bool left = n > 0 || tiles.left, right = n + 1 < tiles.count || tiles.right;
         Int c = begin * kLanes<T>;
-        const T* w = blocks + begin * kBandBlock<T>;
+        auto* w = blocks + begin * kBandBlock<T>;
         for (Int v = 0; v < vectors; ++v, c += way * kLanes<T>, w += way * kBandBlock<T>, done += kLanes<T>) {
-            Vec<T> weights[3][3], sums[kRows][kColumns];
+            Vec<T> weights[3][3], at_points[kRows][kColumns];  // or the gradients of both
+            Vec<T> bias = load(w + kBandBias<T>);
+#pragma GCC unroll 4
+            for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 4
+                for (int q = 0; q < kColumns; ++q) {
+                    at_points[r][q] = kAdds ? load(points + r * tiles.row + q * tiles.step + c) : bias;
+                    if constexpr (kAdds) bias += at_points[r][q];
+                }
+            }
+            if constexpr (kAdds) store(w + kBandBias<T>, bias);
 #pragma GCC unroll 3
             for (int k = 0; k < 3; ++k) {
 #pragma GCC unroll 3
                 for (int t = 0; t < 3; ++t) weights[k][t] = load(w + (3 * k + t) * kLanes<T>);
             }
-            const Vec<T> bias = load(w + kBandBias<T>);
-#pragma GCC unroll 4
-            for (int r = 0; r < kRows; ++r) {
-#pragma GCC unroll 4
-                for (int q = 0; q < kColumns; ++q) sums[r][q] = bias;
-            }
             fetch_tile<kRows * kColumns * kStride * kStride>(tiles.x_next, done);
-            if (tiles.y_ahead > 0) fetch_written<kRows, kColumns>(y + tiles.y_ahead + c, tiles.row, tiles.step);
+            if constexpr (kAdds) {
+                fetch_tile<kRows * kColumns>(tiles.dy_next, done);
+            } else if (tiles.y_ahead > 0) {
+                fetch_written<kRows, kColumns>(points + tiles.y_ahead + c, tiles.row, tiles.step);
+            }
 #pragma GCC unroll 9
             for (int column = 0; column <= kLast; ++column) {
                 if (column == 0 && !left) continue;
@@ -117,73 +138,28 @@ template <class T, int kRows, int kColumns, int kStride>
                         for (int r = 0; r < kRows; ++r) {
                             const int k = i - r * kStride, t = column - q * kStride;
                             if (k < 0 || k > 2 || t < 0 || t > 2) continue;
-                            accumulate<T>(sums[r][q], value, weights[k][t]);
+                            if constexpr (kAdds) accumulate<T>(weights[k][t], value, at_points[r][q]);
+                            else accumulate<T>(at_points[r][q], value, weights[k][t]);
                         }
                     }
                 }
             }
-#pragma GCC unroll 4
-            for (int r = 0; r < kRows; ++r) {
-#pragma GCC unroll 4
-                for (int q = 0; q < kColumns; ++q) {
-                    Vec<T> sum = sums[r][q];
-                    if (relu) sum = sum < T(0) ? Vec<T>{} : sum;  // NaN gives NaN
-                    store(y + r * tiles.row + q * tiles.step + c, sum);
-                }
-            }
-        }
-    }
-}
-
-// Adds the gradients of the weights to `blocks`.
-template <class T, int kRows, int kColumns, int kStride>
-[[gnu::noinline]] void add_tiles(Tiles<T> tiles, const T* dy, T* blocks) {
-    constexpr int kSourceRows = band_source_rows(kRows, kStride), kLast = (kColumns - 1) * kStride + 2;
-    Int at = 0, done = 0;
-    for (Int n = 0; n < tiles.count; ++n, at += kColumns * kStride * tiles.x_step, dy += kColumns * tiles.step) {
-        const bool left = n > 0 || tiles.left, right = n + 1 < tiles.count || tiles.right;
-        T* dw = blocks;
-        for (Int c = 0; c < tiles.channels; c += kLanes<T>, dw += kBandBlock<T>, done += kLanes<T>) {
-            Vec<T> sums[3][3], slopes[kRows][kColumns];
-            Vec<T> bias = load(dw + kBandBias<T>);
-#pragma GCC unroll 4
-            for (int r = 0; r < kRows; ++r) {
-#pragma GCC unroll 4
-                for (int q = 0; q < kColumns; ++q) {
-                    slopes[r][q] = load(dy + r * tiles.row + q * tiles.step + c);
-                    bias += slopes[r][q];
-                }
-            }
-            store(dw + kBandBias<T>, bias);
+            if constexpr (kAdds) {
 #pragma GCC unroll 3
-            for (int k = 0; k < 3; ++k) {
+                for (int k = 0; k < 3; ++k) {
 #pragma GCC unroll 3
-                for (int t = 0; t < 3; ++t) sums[k][t] = load(dw + (3 * k + t) * kLanes<T>);
-            }
-            fetch_tile<kRows * kColumns * kStride * kStride>(tiles.x_next, done);
-            fetch_tile<kRows * kColumns>(tiles.dy_next, done);
-#pragma GCC unroll 9
-            for (int column = 0; column <= kLast; ++column) {
-                if (column == 0 && !left) continue;
-                if (column == kLast && !right) continue;
-#pragma GCC unroll 9
-                for (int i = 0; i < kSourceRows; ++i) {
-                    const Vec<T> value = load(tiles.x[i] + (at + column * tiles.x_step + c));
+                    for (int t = 0; t < 3; ++t) store(w + (3 * k + t) * kLanes<T>, weights[k][t]);
+                }
+            } else {
+#pragma GCC unroll 4
+                for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 4
                     for (int q = 0; q < kColumns; ++q) {
-#pragma GCC unroll 4
-                        for (int r = 0; r < kRows; ++r) {
-                            const int k = i - r * kStride, t = column - q * kStride;
-                            if (k < 0 || k > 2 || t < 0 || t > 2) continue;
-                            accumulate<T>(sums[k][t], value, slopes[r][q]);
-                        }
+                        Vec<T> sum = at_points[r][q];
+                        if (relu) sum = sum < T(0) ? Vec<T>{} : sum;  // NaN gives NaN
+                        store(points + r * tiles.row + q * tiles.step + c, sum);
                     }
                 }
-            }
-#pragma GCC unroll 3
-            for (int k = 0; k < 3; ++k) {
-#pragma GCC unroll 3
-                for (int t = 0; t < 3; ++t) store(dw + (3 * k + t) * kLanes<T>, sums[k][t]);
             }
         }
     }
@@ -328,7 +304,8 @@ Status sum_in_tiles(const Bands<T>& bands, Int images, Int grain, const T* w, bo
         if (!own) return kOutOfMemory;
         for_tiles<T>(bands, begin, end, y, ring, [&](auto rows, auto columns, auto stride, Tiles<T>& tile, Int points, Int c) {
             tile.y_ahead = ahead;
-            sum_tiles<T, rows.value, columns.value, stride.value>(tile, w + c / kLanes<T> * kBandBlock<T>, relu, y + points);
+            work_on_tiles<T, rows.value, columns.value, stride.value, false>(tile, w + c / kLanes<T> * kBandBlock<T>, relu,
+                                                                             y + points);
         });
         return nullptr;
     });
@@ -340,10 +317,11 @@ Status add_in_tiles(const Bands<T>& bands, Int begin, Int end, const T* dy, T* d
     T* ring;
     const Workspace own(part(ring, TileSource<T>::ring_size(bands)));
     if (!own) return kOutOfMemory;
-    for_tiles<T>(
-        bands, begin, end, dy, ring, [&](auto rows, auto columns, auto stride, const Tiles<T>& tile, Int points, Int c) {
-            add_tiles<T, rows.value, columns.value, stride.value>(tile, dy + points, dw + c / kLanes<T> * kBandBlock<T>);
-        });
+    for_tiles<T>(bands, begin, end, dy, ring,
+                 [&](auto rows, auto columns, auto stride, const Tiles<T>& tile, Int points, Int c) {
+                     work_on_tiles<T, rows.value, columns.value, stride.value, true>(tile, dw + c / kLanes<T> * kBandBlock<T>,
+                                                                                     false, dy + points);
+                 });
     return nullptr;
 }
 
