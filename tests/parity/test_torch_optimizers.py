@@ -807,6 +807,29 @@ def test_steps_in_backward_are_the_ordinary_steps_and_free_gradients(name):
     assert all((p.grad is not None) == p.requires_grad for p in model.parameters())
 
 
+def test_steps_in_backward_keep_no_model_in_memory():
+    def trained():
+        w = torch.nn.Parameter(torch.ones(3))
+        steps = ours.StepInBackward([w], lambda params: ours.SGD(params, lr=0.5))
+        w.sum().backward()
+        assert w.tolist() == [0.5] * 3
+        return w, steps
+
+    w, steps = trained()
+    held = weakref.ref(w), weakref.ref(steps.optimizers[0])
+    del steps
+    w.sum().backward()  # as after remove
+    assert w.tolist() == [0.5] * 3 and w.grad.tolist() == [1.0] * 3
+    steps = ours.StepInBackward([w], lambda params: ours.SGD(params, lr=0.5))
+    w.sum().backward()
+    assert w.tolist() == [-0.5] * 3 and w.grad is None
+    del w, steps
+    gc.collect()
+    assert [x() for x in held] == [None, None]
+    with pytest.warns(UserWarning, match="this object was deleted before its first step"):
+        ours.StepInBackward([torch.nn.Parameter(torch.ones(3))], ours.Adam)
+
+
 def test_steps_in_backward_refuse_what_they_cannot_step():
     w = torch.nn.Parameter(torch.ones(2), requires_grad=False)
     with pytest.raises(ValueError, match="StepInBackward: expected at least one parameter that requires a gradient"):
