@@ -57,9 +57,15 @@ int lamella_num_threads(void) { return lamella::num_threads(); }
 
 lamella_status lamella_set_num_threads(int n) {
     // The limits of lamella.config.set_num_threads.
-    if (n < 1 || n > 1024) return failed(LAMELLA_INVALID, "lamella_set_num_threads: expected 1 to 1024 threads");
-    lamella::set_num_threads(n);
-    return LAMELLA_OK;
+    if (n >= 1 && n <= 1024) {
+        lamella::set_num_threads(n);
+        return LAMELLA_OK;
+    }
+    try {
+        return failed(LAMELLA_INVALID, "lamella_set_num_threads: expected 1 to 1024 threads, got " + std::to_string(n));
+    } catch (const std::bad_alloc&) {
+        return failed(LAMELLA_OUT_OF_MEMORY, {});
+    }
 }
 
 void lamella_set_parallel_for(lamella_parallel_for parallel_for, void* context) {

@@ -116,7 +116,7 @@ def test_settings():
     before = LIBRARY.lamella_num_threads()
     for n in (0, -1, 1025):
         assert LIBRARY.lamella_set_num_threads(n) == INVALID
-        assert error() == "lamella_set_num_threads: expected 1 to 1024 threads"
+        assert error() == f"lamella_set_num_threads: expected 1 to 1024 threads, got {n}"
     assert LIBRARY.lamella_num_threads() == before
 
 
@@ -126,4 +126,4 @@ def test_the_error_is_the_threads_own():
     assert LIBRARY.lamella_set_num_threads(0) == INVALID
     with ThreadPoolExecutor(1) as pool:
         assert pool.submit(error).result() == ""
-    assert error() == "lamella_set_num_threads: expected 1 to 1024 threads"
+    assert error() == "lamella_set_num_threads: expected 1 to 1024 threads, got 0"
