@@ -144,6 +144,7 @@ ARGUMENTS = [
     (dict(validation_data=(X, with_nan(ONE_HOT))), ValueError, "got nan"),
     (dict(validation_split=0.01), None, ""),
     (dict(validation_split=0.99), ValueError, "leaves no samples"),
+    (dict(validation_split="0.2"), TypeError, "validation_split"),
     (dict(validation_freq=0), ValueError, "validation_freq"),
     (dict(validation_freq="2", validation_split=0.5), TypeError, "validation_freq to be an integer or .* got '2'"),
     (dict(validation_freq=2.5, validation_split=0.5), TypeError, "validation_freq to be an integer or .* got 2.5"),
@@ -166,6 +167,13 @@ def test_arguments_of_fit(arguments, error, words):
     with pytest.raises(error, match=words):
         m.fit(X, ONE_HOT, verbose=0, **arguments)
     assert m.optimizer.get_weights() == []
+
+
+@pytest.mark.parametrize("fraction", [1.0, 20, -0.1])
+def test_a_validation_split_that_does_nothing_is_warned_about(fraction):
+    """As in Keras, which says nothing, all samples are trained on."""
+    with pytest.warns(UserWarning, match=f"validation_split={fraction} is ignored: expected a fraction between 0 and 1"):
+        assert "val_loss" not in model().fit(X, ONE_HOT, validation_split=fraction, verbose=0).history
 
 
 def test_nb_epoch_is_accepted_with_a_warning():

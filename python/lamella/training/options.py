@@ -11,7 +11,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 import numpy as np
 
 from lamella.callbacks.base import Callback
-from lamella.core.checks import checked_verbose
+from lamella.core.checks import check_number, checked_verbose
 from lamella.core.warn import warn
 from lamella.data.batches import Shuffle, check_shuffle
 from lamella.data.sequence import is_generated
@@ -173,6 +173,10 @@ class FitOptions(_WithWorkers):
                 "`validation_split` argument is not supported when data is a generator or Sequence instance. Instead pass "
                 "validation data through the `validation_data` argument."
             )
+        if self.validation_split and self.validation_data is None:
+            check_number(self.validation_split, "validation_split")
+            if not 0.0 < self.validation_split < 1.0:  # Keras says nothing
+                warn(f"validation_split={self.validation_split} is ignored: expected a fraction between 0 and 1")
         check_shuffle(self.shuffle)
         if self.batch_size is not None and self.steps_per_epoch is not None:
             raise ValueError("If steps_per_epoch is set, the `batch_size` must be None.")
