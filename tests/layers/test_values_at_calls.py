@@ -96,20 +96,27 @@ def test_functions_and_arrays_are_values():
 
 
 def test_what_calls_change_themselves_is_not_a_value():
-    """A counter counts runs: nothing outside `call` set it."""
+    """A counter counts runs also if the model runs between two calls, and layers that are frozen between them stay so."""
 
     class Counting(Layer):
-        runs = 0
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self.runs = 0
 
         def call(self, inputs):
             self.runs += 1
+            self.size = int(K.int_shape(inputs)[0] or 0)
             return inputs * 1
 
     x, layer = Input((3,)), Counting()
-    model = Model(x, layer(layer(x)))
+    first = layer(x)
+    Model(x, first).predict(X)
+    layer.trainable = False
+    model = Model(x, layer(first))
     before = layer.runs
     model.predict(X)
-    assert layer.runs == before + 2
+    assert layer.runs == before + 2 and layer.size == 4
+    assert layer.differs_in_calls == frozenset()
 
 
 @pytest.mark.parametrize("changed", [True, False])

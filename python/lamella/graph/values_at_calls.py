@@ -6,7 +6,8 @@
     b = layer(x)
 
 Keras runs `call` once for each of these calls, so each keeps the values of its time. Here each run calls `call`: the attributes
-that differ get the values of the node's time. If the layer is called once, or nothing differs, `call` reads the present ones.
+that differ get the values of the node's time. If the layer is called once, or nothing differs, `call` reads the present ones. So
+it does of attributes that `call` itself changes, such as a count of runs, and of lists and dicts.
 """
 
 from __future__ import annotations
@@ -34,12 +35,14 @@ def set_by_programs(attributes: Mapping[str, Any], base: type) -> dict[str, Any]
     return {
         name: value
         for name, value in attributes.items()
-        if isinstance(value, _SET) and not isinstance(value, UserArray) and name not in _OF_CALLS and not hasattr(base, name)
+        if isinstance(value, _SET) and not isinstance(value, UserArray) and name not in _names_of(base)
     }
 
 
-# Attributes that every layer has and that are not those of a call.
-_OF_CALLS = frozenset(("name", "batch_input_shape", "_initial_weights", "made_in_run"))
+@functools.cache
+def _names_of(base: type) -> frozenset[str]:
+    """The attributes that every layer has, such as `trainable`."""
+    return frozenset((*dir(base), *vars(base(name="any")), "made_in_run"))
 
 
 def note(node: Node, before: dict[str, Any], after: dict[str, Any]) -> None:
@@ -53,8 +56,9 @@ def note(node: Node, before: dict[str, Any], after: dict[str, Any]) -> None:
     layer: Any = node.layer
     node.values, node.values_after = before, after
     if len(layer._inbound_nodes) > 1:
-        last: dict[str, Any] = layer._inbound_nodes[-2].values_after or {}
-        names = {name for name, value in before.items() if name in last and not _same(value, last[name])}
+        last: Node = layer._inbound_nodes[-2]
+        names = _changed(last.values_after or {}, before) - _changed(last.values or {}, last.values_after or {})
+        names = names & last.values.keys() - _changed(before, after) if names else names
         if names - layer.differs_in_calls:
             layer.differs_in_calls = layer.differs_in_calls | names
 
@@ -72,6 +76,11 @@ def of_node(node: Node, call: Callable[..., Value], *given: Any, **named: Any) -
     run = functools.partial(call, *given, **named)
     differs = node.values and node.layer.differs_in_calls
     return functools.partial(with_values, node, run) if differs else run
+
+
+def _changed(before: dict[str, Any], after: dict[str, Any]) -> set[str]:
+    """The names of the values in both that differ."""
+    return {name for name, value in after.items() if name in before and not _same(value, before[name])}
 
 
 def _same(a: Any, b: Any) -> bool:
