@@ -78,3 +78,11 @@ def test_losses_metrics_and_constraints():
     before = model.get_weights()
     assert note_of(model.train_on_batch, X, Y) == ["in the constraint of c/kernel:0, of shape (4, 3)"]
     assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights()))
+
+
+def test_a_network_that_gets_no_input_raises_the_error_itself():
+    network = Sequential([Dense(3, input_shape=(4,))])
+    network.build()
+    for masked in (False, True):
+        with pytest.raises(IndexError):
+            network._planned(frozen=False, masked=masked)([], False)

@@ -41,8 +41,9 @@ class MaskedPlan(Plan):
     def __call__(self, inputs: Sequence[Value], training: bool) -> Outputs:
         return self.run(inputs, [None] * len(inputs), training)
 
-    def run(self, inputs: Sequence[Value], given: Sequence[Mask], training: bool) -> Outputs:
-        values, masks = [*inputs, *self._spare], [*given, *[None] * len(self._spare)]
+    def run(self, inputs: Sequence[Value], given_masks: Sequence[Mask], training: bool) -> Outputs:
+        values, masks = [*inputs, *self._spare], [*given_masks, *[None] * len(self._spare)]
+        given: Any = None
         try:
             for (call, passes, source, target), node in zip(self.steps, self.nodes):
                 given, mask = _at(values, source), _at(masks, source)
@@ -66,7 +67,8 @@ class MaskedPlan(Plan):
                     for i, value, each in zip(target, y, as_many(made, len(target))):
                         values[i], masks[i] = value, each
         except Exception as error:
-            self._say_where(error, call, given)
+            if given is not None:  # else the caller gave no input
+                self._say_where(error, call, given)
             raise
         outputs = Outputs(values[i] for i in self.outputs)
         outputs.masks = [masks[i] for i in self.outputs]
@@ -102,7 +104,7 @@ class RepeatingPlan(MaskedPlan):
             for node, (call, passes, source, target) in zip(self.nodes, self.steps)
         ]
 
-    def run(self, inputs: Sequence[Value], given: Sequence[Mask], training: bool) -> Outputs:
+    def run(self, inputs: Sequence[Value], given_masks: Sequence[Mask], training: bool) -> Outputs:
         return drawing(self._run_again if self._again else super().run, inputs, given, training)
 
     def call_masked(self, node: Node, x: Value, mask: Mask, training: bool) -> tuple[Value, Mask]:

@@ -88,6 +88,7 @@ class Plan:
 
     def __call__(self, inputs: Sequence[Value], training: bool) -> list[Value]:
         values = [*inputs, *self._spare]
+        x: Any = None
         try:
             for call, passes, source, target in self.steps:
                 x = values[source] if type(source) is int else [values[i] for i in source]  # type: ignore[union-attr]
@@ -98,7 +99,8 @@ class Plan:
                     for i, value in zip(target, y):  # type: ignore[arg-type]
                         values[i] = value
         except Exception as error:
-            self._say_where(error, call, x)
+            if x is not None:  # else the caller gave no input
+                self._say_where(error, call, x)
             raise
         return [values[i] for i in self.outputs]
 

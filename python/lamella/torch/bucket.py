@@ -47,7 +47,7 @@ class Bucket:
         self.plan, self.norm_plan = _kernels.Plan(), _kernels.Plan()
         # Whether a kernel takes the parameters as they are. Those of inference mode are checked in each step.
         self.plain = all(p.is_contiguous() and p.ndim <= 8 and not p.is_inference() for p in params)
-        self._single = [k for k, p in enumerate(params) if p.numel() == 1]
+        self.single = [k for k, p in enumerate(params) if p.numel() == 1]
         self.checked: str | None = None  # for Narrow: the storage that the slots were checked to have
         # Of the last step: the number of steps that all had made before it, and the numbers of its kernel.
         self.made, self.numbers = 0.0, tuple[Any, ...]()
@@ -63,16 +63,16 @@ class Bucket:
         # The arguments of common_count: a state that has other tensors needs a new bucket.
         self.held = states, names, tensors, self.counts
 
-    def takes(self, grads: list[Any]) -> bool:
-        """Whether a kernel may take the parameters and gradients as they are, if their layouts fit.
+    def negative(self, grads: list[Any]) -> bool:
+        """Whether the gradient of a parameter with a single element has the negative of its number in memory.
 
-        The imaginary part of a conjugate, which backward through complex numbers computes, has the negative of its numbers in
-        memory. DLPack does not tell. Its elements lie apart from each other, so a kernel would take only a single one.
+        The imaginary part of a conjugate, which backward through complex numbers computes, does. DLPack does not tell. The
+        elements of larger ones lie apart from each other, so kernels refuse them.
 
         Args:
             grads: A gradient for each parameter.
         """
-        return self.plain and not (self._single and any(grads[k].is_neg() for k in self._single))
+        return any(grads[k].is_neg() for k in self.single)
 
     def own(self, grads: list[Any]) -> list[Any]:
         """The gradients of these parameters.

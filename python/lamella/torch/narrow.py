@@ -168,7 +168,7 @@ class Narrow(Rule):
                 self._check_all([(group, bucket, grads)], copies)
                 bucket.checked = group["state_dtype"]
             try:
-                if not bucket.takes(grads):
+                if not bucket.plain or (bucket.single and bucket.negative(grads)):
                     raise TypeError
                 ps, gs, *narrow = _by_width(wide, bucket.params, grads)
                 bucket.plan.step(self.kernel, ps, gs, bucket.slots, bucket.numbers, (*narrow, to, *rest))

@@ -281,7 +281,7 @@ class Rule(Optimizer):  # type: ignore[misc]  # mypy does not read torch
     def _launch(self, group: dict[str, Any], bucket: Bucket, grads: list[Any]) -> None:
         bounds = UP if group.get("maximize") else DOWN
         try:
-            if not bucket.takes(grads):
+            if not bucket.plain or (bucket.single and bucket.negative(grads)):
                 raise TypeError
             bucket.plan.step(self.kernel, bucket.params, grads, bucket.slots, bucket.numbers, bounds)
         except (TypeError, ValueError, RuntimeError):
