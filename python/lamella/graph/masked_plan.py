@@ -105,7 +105,7 @@ class RepeatingPlan(MaskedPlan):
         ]
 
     def run(self, inputs: Sequence[Value], given_masks: Sequence[Mask], training: bool) -> Outputs:
-        return drawing(self._run_again if self._again else super().run, inputs, given, training)
+        return drawing(self._run_again if self._again else super().run, inputs, given_masks, training)
 
     def call_masked(self, node: Node, x: Value, mask: Mask, training: bool) -> tuple[Value, Mask]:
         return drawn().call(node, super().call_masked, node, x, mask, training)
