@@ -85,17 +85,11 @@ LAMELLA_INLINE Vec<T> scaled(Vec<T> v, const Reduced<T>& k) {
 #endif
 }
 
-// x within [low, high]; NaN stays NaN.
-template <class T>
-LAMELLA_INLINE Vec<T> within(Vec<T> x, T low, T high) {
-    return min<T>(broadcast<T>(high), max<T>(broadcast<T>(low), x));
-}
-
 // 0 if the result is below the smallest normal number, inf if it is above the largest; NaN gives NaN.
 template <class T>
 LAMELLA_INLINE Vec<T> exp(Vec<T> x) {
     using F = Format<T>;
-    const Reduced<T> k = reduce_by_ln2<T>(within<T>(x, F::kExpMin, F::kExpInf));
+    const Reduced<T> k = reduce_by_ln2<T>(clamp<T>(x, F::kExpMin, F::kExpInf));
     const Vec<T> y = scaled<T>(expm1_series<T>(k.r) + T(1), k);
     return x < F::kExpMin ? Vec<T>{} : y;
 }
@@ -106,7 +100,7 @@ LAMELLA_INLINE Vec<T> expm1(Vec<T> x) {
     using F = Format<T>;
     // Below -ln2 * (mantissa + 2) the result is -1.
     const T low = T(-0.6931471805599453 * (F::kMantissa + 2));
-    const Reduced<T> k = reduce_by_ln2<T>(within<T>(x, low, F::kExpInf));
+    const Reduced<T> k = reduce_by_ln2<T>(clamp<T>(x, low, F::kExpInf));
     const Vec<T> half = power_of_two<T>(k.n_bits - 1);
     return (expm1_series<T>(k.r) * half + (half - T(0.5))) * T(2);
 }
