@@ -174,6 +174,41 @@ bool add(PyObject* item, PyObject* owner, PyObject* name, double* numbers, Py_ss
     return true;
 }
 
+// Adds the numbers group[name] of each name, two for "betas"; false with an error set.
+bool add_all(PyObject* owner, PyObject* group, PyObject* const* names, Py_ssize_t given, double* numbers, Py_ssize_t* count) {
+    for (Py_ssize_t i = 0; i < given; ++i) {
+        PyObject* const value = PyDict_GetItemWithError(group, names[i]);
+        if (value == nullptr) {
+            if (!PyErr_Occurred()) PyErr_SetObject(PyExc_KeyError, names[i]);
+            return false;
+        }
+        if (!PyUnicode_Check(names[i]) || PyUnicode_CompareWithASCIIString(names[i], "betas") != 0) {
+            if (!add(value, owner, names[i], numbers, count)) return false;
+            continue;
+        }
+        PyObject* const pair = PySequence_Check(value) ? PySequence_Fast(value, "") : nullptr;
+        bool good = pair != nullptr && PySequence_Fast_GET_SIZE(pair) == 2;
+        if (!good) {
+            PyErr_Format(PyExc_TypeError, "%s: expected two numbers for betas, got %R", Py_TYPE(owner)->tp_name, value);
+        }
+        for (Py_ssize_t k = 0; good && k < 2; ++k) {
+            good = add(PySequence_Fast_GET_ITEM(pair, k), owner, names[i], numbers, count);
+        }
+        Py_XDECREF(pair);
+        if (!good) return false;
+    }
+    return true;
+}
+
+// A tuple of floats, and of `last` at its end, if given, which it then owns.
+PyObject* tuple_of(const double* numbers, Py_ssize_t count, PyObject* last = nullptr) {
+    PyObject* const found = PyTuple_New(count + (last != nullptr));
+    if (found == nullptr) return nullptr;
+    for (Py_ssize_t i = 0; i < count; ++i) PyTuple_SET_ITEM(found, i, PyFloat_FromDouble(numbers[i]));
+    if (last != nullptr) PyTuple_SET_ITEM(found, count, last);
+    return found;
+}
+
 // finite(owner, group, *names): group[name] for each name, as floats in one tuple; "betas" gives two. ValueError for a number
 // that is not finite, TypeError for what is no number, with the name of the owner's type.
 PyObject* finite(PyObject*, PyObject* const* arguments, Py_ssize_t given) {
@@ -182,29 +217,38 @@ PyObject* finite(PyObject*, PyObject* const* arguments, Py_ssize_t given) {
     }
     double numbers[kMost];
     Py_ssize_t count = 0;
-    for (Py_ssize_t i = 2; i < given; ++i) {
-        PyObject* const value = PyDict_GetItemWithError(arguments[1], arguments[i]);
-        if (value == nullptr) {
-            if (!PyErr_Occurred()) PyErr_SetObject(PyExc_KeyError, arguments[i]);
-            return nullptr;
-        }
-        if (!PyUnicode_Check(arguments[i]) || PyUnicode_CompareWithASCIIString(arguments[i], "betas") != 0) {
-            if (!add(value, arguments[0], arguments[i], numbers, &count)) return nullptr;
-            continue;
-        }
-        PyObject* const pair = PySequence_Check(value) ? PySequence_Fast(value, "") : nullptr;
-        bool good = pair != nullptr && PySequence_Fast_GET_SIZE(pair) == 2;
-        if (!good) {
-            PyErr_Format(PyExc_TypeError, "%s: expected two numbers for betas, got %R", Py_TYPE(arguments[0])->tp_name, value);
-        }
-        for (Py_ssize_t k = 0; good && k < 2; ++k) {
-            good = add(PySequence_Fast_GET_ITEM(pair, k), arguments[0], arguments[i], numbers, &count);
-        }
-        Py_XDECREF(pair);
-        if (!good) return nullptr;
+    if (!add_all(arguments[0], arguments[1], arguments + 2, given - 2, numbers, &count)) return nullptr;
+    return tuple_of(numbers, count);
+}
+
+// adam_numbers(owner, group, steps, decoupled): the numbers of torch_adam_update for the step after so many, from the group's
+// hyperparameters; decoupled: whether weight decay is AdamW's. Errors as those of `finite`; ValueError for betas that are not
+// below 1. In Python this takes a sixth of a step of 1,000 parameters.
+PyObject* adam_numbers(PyObject*, PyObject* const* arguments, Py_ssize_t given) {
+    static PyObject* const names[] = {PyUnicode_InternFromString("lr"), PyUnicode_InternFromString("weight_decay"),
+                                      PyUnicode_InternFromString("eps"), PyUnicode_InternFromString("betas")};
+    if (given != 4 || !PyDict_Check(arguments[1])) {
+        return PyErr_Format(PyExc_TypeError, "adam_numbers: expected an object, a dict, steps and a bool, got %zd arguments",
+                            given);
     }
-    PyObject* const found = PyTuple_New(count);
-    for (Py_ssize_t i = 0; found != nullptr && i < count; ++i) PyTuple_SET_ITEM(found, i, PyFloat_FromDouble(numbers[i]));
+    double numbers[5];
+    Py_ssize_t count = 0;
+    if (!add_all(arguments[0], arguments[1], names, 4, numbers, &count)) return nullptr;
+    const auto [rate, decay, eps, beta1, beta2] = numbers;
+    const double t = PyFloat_AsDouble(arguments[2]) + 1;
+    if (PyErr_Occurred()) return nullptr;
+    const bool decoupled = arguments[3] == Py_True;
+    // pow, as Python's ** has it, which torch's numbers come from.
+    const double corrected = rate / (1 - std::pow(beta1, t)), root = std::pow(1 - std::pow(beta2, t), 0.5);
+    if (!std::isfinite(corrected) || !std::isfinite(root)) {
+        return PyErr_Format(PyExc_ValueError, "%s: expected betas of at least 0 and below 1, got %R",
+                            Py_TYPE(arguments[0])->tp_name, PyDict_GetItem(arguments[1], names[3]));
+    }
+    const double first[] = {corrected, root, decoupled ? 0.0 : decay, decoupled ? 1 - rate * decay : 1.0};
+    const double last[] = {beta1, beta2, eps};
+    PyObject* const inner = tuple_of(last, 3);
+    PyObject* const found = inner == nullptr ? nullptr : tuple_of(first, 4, inner);
+    if (found == nullptr) Py_XDECREF(inner);
     return found;
 }
 
@@ -216,6 +260,7 @@ void bind_lists(py::module_& module) {
         {"identical", fast(identical), METH_FASTCALL, "identical($module, objects, others, /)\n--\n\n"},
         {"common_count", fast(common_count), METH_FASTCALL, "common_count($module, states, names, tensors, counts, /)\n--\n\n"},
         {"finite", fast(finite), METH_FASTCALL, "finite($module, owner, group, /, *names)\n--\n\n"},
+        {"adam_numbers", fast(adam_numbers), METH_FASTCALL, "adam_numbers($module, owner, group, steps, decoupled, /)\n--\n\n"},
         {"count_up", count_up, METH_O, "count_up($module, counts, /)\n--\n\n"},
         {}};
     if (PyModule_AddFunctions(module.ptr(), functions) < 0) throw py::error_already_set();

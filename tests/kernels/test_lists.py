@@ -134,3 +134,40 @@ def test_counts_of_other_kinds_are_refused(counts):
         who = f"{function.__name__}: expected counts: a contiguous array of one axis of float32 or float64, got "
         with pytest.raises(TypeError, match=who):
             function(counts)
+
+
+@pytest.mark.parametrize("steps", [0.0, 1.0, 76.0, 1e6])
+@pytest.mark.parametrize("decay", [0, 0.25])
+@pytest.mark.parametrize("decoupled", [False, True])
+@pytest.mark.parametrize("betas", [(0.9, 0.999), [0, 0.5], (np.float32(0.3), 0.99)])
+def test_adam_numbers_are_those_of_pythons_arithmetic(steps, decay, decoupled, betas):
+    lr, eps = 3e-3, 1e-8
+    group = {"lr": lr, "weight_decay": decay, "eps": eps, "betas": betas, "amsgrad": False}
+    beta1, beta2 = map(float, betas)
+    t = steps + 1
+    kept, l2 = (1 - lr * decay, 0.0) if decoupled else (1.0, decay)
+    wanted = lr / (1 - beta1**t), (1 - beta2**t) ** 0.5, l2, kept, (beta1, beta2, eps)
+    assert _kernels.adam_numbers(object(), group, steps, decoupled) == wanted
+
+
+@pytest.mark.parametrize("betas", [(1.0, 0.999), (0.9, 1.5), (-1.0, 0.999)])
+def test_adam_numbers_refuse_betas_without_a_correction(betas):
+    group = {"lr": 0.1, "weight_decay": 0, "eps": 1e-8, "betas": betas}
+    with pytest.raises(ValueError, match=r"object: expected betas of at least 0 and below 1, got \(.*\)"):
+        _kernels.adam_numbers(object(), group, 1.0, False)
+
+
+def test_adam_numbers_refuse_what_is_no_number():
+    group = {"lr": 0.1, "weight_decay": 0, "eps": 1e-8, "betas": (0.9, 0.999)}
+    for name, value, error, text in [
+        ("lr", float("nan"), ValueError, "object: expected a finite lr, got nan"),
+        ("eps", "x", TypeError, "object: expected a number for eps, got 'x'"),
+        ("betas", (0.9,), TypeError, r"object: expected two numbers for betas, got \(0.9,\)"),
+        ("betas", 0.9, TypeError, "object: expected two numbers for betas, got 0.9"),
+    ]:
+        with pytest.raises(error, match=text):
+            _kernels.adam_numbers(object(), {**group, name: value}, 1.0, False)
+    with pytest.raises(KeyError, match="eps"):
+        _kernels.adam_numbers(object(), {"lr": 0.1, "weight_decay": 0}, 1.0, False)
+    with pytest.raises(TypeError, match="adam_numbers: expected an object, a dict, steps and a bool, got 2 arguments"):
+        _kernels.adam_numbers(object(), group)

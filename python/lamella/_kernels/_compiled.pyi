@@ -75,6 +75,15 @@ def finite(owner: object, group: dict[str, Any], /, *names: str) -> tuple[float,
         ValueError: A number is not finite. The message names the owner's type and the number.
     """
 
+def adam_numbers(
+    owner: object, group: dict[str, Any], steps: float, decoupled: bool, /
+) -> tuple[float, float, float, float, tuple[float, float, float]]:
+    """The numbers of torch_adam_update between the lists and the bounds, for the step that comes after `steps` others.
+
+    Raises:
+        ValueError: A hyperparameter of the group is not finite, or betas are not below 1. The message names the owner's type.
+    """
+
 def lists_fit(calls: list[list[list[Any]]]) -> bool: ...
 def contiguous(x: NDArray[Any], /) -> NDArray[Any]: ...
 def empty_like(x: NDArray[Any], shape: tuple[int, ...] = ..., /) -> NDArray[Any]: ...

@@ -34,10 +34,8 @@ class AdamRule(Rule):
         return super()._complete(group, p, state, slots)
 
     def numbers(self, group: dict[str, Any], steps: float, fresh: bool) -> tuple[Any, ...]:
-        lr, decay, eps, beta1, beta2 = _kernels.finite(self, group, "lr", "weight_decay", "eps", "betas")
-        t = steps + 1
-        kept, l2 = (1 - lr * decay, 0.0) if decay and self.decoupled(group) else (1.0, decay)
-        return lr / (1 - beta1**t), (1 - beta2**t) ** 0.5, l2, kept, (beta1, beta2, eps)
+        # A decay of 0 is the same in both rules.
+        return _kernels.adam_numbers(self, group, steps, bool(group["weight_decay"]) and self.decoupled(group))
 
 
 class Adam(AdamRule, torch.optim.Adam):  # type: ignore[misc]  # mypy does not read torch
