@@ -55,6 +55,21 @@ def drawn(seed, dtype):
     return RowsGradient((ROWS, COLUMNS), parts), rng.normal(size=(3,)).astype(dtype)
 
 
+@pytest.mark.parametrize("rows", [9, 500, 5000])  # many rows are sorted, few are marked
+def test_rows_that_were_taken_are_ascending_and_summed_in_order(rows):
+    rng = np.random.default_rng(rows)
+    indices = [rng.integers(0, rows, n) for n in (20, 11)]
+    dys = [rng.integers(-9, 9, (len(i), 2, 3)).astype("float32") for i in indices]
+    gradient = RowsGradient((rows, 2, 3), [(i, dy.reshape(-1, 6)) for i, dy in zip(indices, dys)])
+    wanted = np.zeros((rows, 2, 3), "float32")
+    for i, dy in zip(indices, dys):
+        np.add.at(wanted, i, dy)
+    taken, sums = gradient.touched()
+    np.testing.assert_array_equal(taken, np.unique(np.concatenate(indices)))
+    np.testing.assert_array_equal(sums, wanted[taken])
+    np.testing.assert_array_equal(gradient.dense(), wanted)
+
+
 def start(dtype):
     rng = np.random.default_rng(99)
     table = rng.normal(size=(ROWS, COLUMNS)).astype(dtype)

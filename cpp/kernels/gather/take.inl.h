@@ -1,4 +1,4 @@
-// Rows of a table by their indices. x, dx [R, C]; rows [N]; y, dy [N, C].
+// Rows of a table by their indices. x, dx, table [R, C]; rows [N]; y, dy [N, C].
 #pragma once
 #include "kernels/rows.h"
 
@@ -10,15 +10,45 @@ LAMELLA_INLINE bool rows_fit(const Table& x, Labels rows, const Taken& y) {
     return x.rank == 2 && y.rank == 2 && rows.rank == 1 && y.shape[0] == rows.size && y.shape[1] == x.shape[1];
 }
 
+// Rows lie anywhere, so the machine does not foresee which line comes next. Of a row of more than kForeseen bytes it does.
+constexpr Int kAhead = 4, kForeseen = 2048;
+
+// Asks for row rows[i + kAhead] of the table.
+template <class T>
+LAMELLA_INLINE void prefetch_row(const T* table, Labels rows, Int columns, Int i, Int row_bytes) {
+    if (i + kAhead >= rows.size || row_bytes > kForeseen) return;
+    const char* next = reinterpret_cast<const char*>(table + rows.data[i + kAhead] * columns);
+    for (Int at = 0; at < row_bytes; at += 64) __builtin_prefetch(next + at, 0, 3);
+}
+
 template <class T>
 Status take_forward(In<T> x, Labels rows, Out<T> y) {
     LAMELLA_REQUIRE(rows_fit(x, rows, y));
     LAMELLA_REQUIRE(all_within(rows, x.shape[0]));
     const Int columns = x.shape[1];
     for_rows({rows.size, columns}, [&](Int i) {
-        const T* from = x.data + rows.data[i] * columns;
-        T* to = y.data + i * columns;
-        for_vectors<T>(0, columns, [=](Int c, Int part) { store(to + c, load(from + c, part), part); });
+        prefetch_row(x.data, rows, columns, i, columns * Int{sizeof(T)});
+        copy(x.data + rows.data[i] * columns, y.data + i * columns, columns);
+    });
+    return nullptr;
+}
+
+// Rows that ascend are distinct, so that no two threads write one of them.
+LAMELLA_INLINE bool ascend(Labels rows) {
+    for (Int i = 1; i < rows.size; ++i) {
+        if (rows.data[i - 1] >= rows.data[i]) return false;
+    }
+    return true;
+}
+
+template <class T>
+Status put_rows(In<T> y, Labels rows, Out<T> table) {
+    LAMELLA_REQUIRE(rows_fit(table, rows, y));
+    LAMELLA_REQUIRE(all_within(rows, table.shape[0]) && ascend(rows));
+    const Int columns = table.shape[1];
+    for_rows({rows.size, columns}, [&](Int i) {
+        prefetch_row(table.data, rows, columns, i, columns * Int{sizeof(T)});
+        copy(y.data + i * columns, table.data + rows.data[i] * columns, columns);
     });
     return nullptr;
 }

@@ -47,18 +47,34 @@ class RowsGradient:
 
     def touched(self) -> tuple[Array, Array]:
         """The rows that were taken, int64 [U] ascending, and their gradients [U, the table's other axes]."""
-        rows, places = np.unique(np.concatenate([indices for indices, _ in self.parts]), return_inverse=True)
+        rows, places = _distinct(np.concatenate([indices for indices, _ in self.parts]), self.shape[0])
         ends = np.cumsum([len(indices) for indices, _ in self.parts])
         return rows, self._summed(np.split(places, ends[:-1]), (len(rows), *self.shape[1:]))
 
     def _summed(self, places: Sequence[Array], shape: tuple[int, ...]) -> Array:
         total: Array | None = None
         for into, (_, dy) in zip(places, self.parts):
-            part = np.empty((shape[0], count(shape[1:])), self.dtype)
+            part = _kernels.empty_like(dy, (shape[0], count(shape[1:])))
             _kernels.take_backward(dy, into, part)
             total = part if total is None else total + part
         assert total is not None
         return total.reshape(shape)
+
+
+# A test of each row of a table is that much faster than an index sorted among others.
+_ROWS_FOR_AN_INDEX = 100
+
+
+def _distinct(indices: Array, end: int) -> tuple[Array, Array]:
+    """What np.unique(indices, return_inverse=True) returns, for indices in [0, end)."""
+    if end > _ROWS_FOR_AN_INDEX * indices.size:
+        return np.unique(indices, return_inverse=True)
+    taken = np.zeros(end, np.bool_)
+    taken[indices] = True
+    rows = np.flatnonzero(taken)
+    place = np.empty(end, np.int64)
+    place[rows] = np.arange(rows.size)
+    return rows, place[indices]
 
 
 def dense(gradients: Sequence[Any]) -> list[Any]:  # Any: None and other objects are returned as they are

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from operator import setitem
 
+from lamella import _kernels
 from lamella.core.atomic import Call
 from lamella.core.rows_gradient import RowsGradient
 from lamella.core.types import Array
@@ -37,6 +37,9 @@ def calls(
         if isinstance(g, RowsGradient):
             rows, read[i] = g.touched()
             for tables in whole:
-                table, tables[i] = tables[i], tables[i].take(rows, axis=0)
-                put.append((setitem, (table, rows, tables[i])))
+                table = tables[i].reshape(len(tables[i]), -1)
+                copies = _kernels.empty_like(table, (len(rows), table.shape[1]))
+                _kernels.take_forward(table, rows, copies)
+                put.append((_kernels.put_rows, (copies, rows, table)))
+                tables[i] = copies.reshape(read[i].shape)
     return [(kernel, (whole[0], read, *whole[1:], *rest)), *put]
