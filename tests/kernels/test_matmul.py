@@ -13,6 +13,8 @@ SIZES = [(3, m, k, n) for m in (1, 5, 6, 7, 13) for k in (0, 1, 3, 17) for n in 
 SIZES += [(2, *((1, k, 3) if k % 2 else (3, k, 1))) for k in range(2, 131)] + [(3, 1, 40, 1)]
 # Nothing at all; many small products, of which a chunk computes several; products that are divided themselves; deep sums.
 SIZES += [(0, 3, 4, 5), (4, 0, 3, 2), (4, 3, 2, 0), (700, 4, 8, 4), (5000, 1, 40, 1), (3, 150, 129, 131), (2, 40, 1100, 24)]
+# Columns of a that are read in place, or just not: by rows, depth, lines of a in few sets of L1, and ends of vectors.
+SIZES += [(2, m, k, n) for m in (7, 128, 260) for k in (64, 65, 129, 257) for n in (16, 48, 64)]
 ORDERS = list(itertools.product((0, 1), repeat=2))
 
 
@@ -34,7 +36,9 @@ def test_every_size_against_the_definition(target, dtype, order):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("size", [(700, 9, 8, 7), (5000, 1, 40, 1), (700, 1, 30, 9), (3, 250, 129, 131), (1, 300, 64, 300)])
+@pytest.mark.parametrize(
+    "size", [(700, 9, 8, 7), (5000, 1, 40, 1), (700, 1, 30, 9), (3, 250, 129, 131), (1, 300, 64, 300), (40, 96, 60, 64)]
+)
 @pytest.mark.parametrize("order", ORDERS)
 def test_one_and_two_threads_give_the_same_bits(target, threads, dtype, size, order):
     a, b, y = factors(*size, dtype, *order)

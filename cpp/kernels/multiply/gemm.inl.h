@@ -348,9 +348,10 @@ Status multiply_matrices(const Product<T>& p, const A& a_at, const C& c_at) {
     const Int column_groups = ceil_divide(panels, group_panels);
     const Int blocks = larger(1, ceil_divide(p.k, kBlockDepth<T>)), depth = ceil_divide(p.k, blocks);
     // A copy of a panel that is used only a few times is too expensive, unless the panel's rows are in few sets of L1 and evict
-    // each other.
+    // each other. The copy of a panel that is all of B is B itself.
     const bool aliased = p.b_row * Int(sizeof(T)) % 512 == 0 && depth > 64;
-    const bool in_place = p.b_column == 1 && (p.m <= kTileRows || (p.m < 8 * kTileRows && !aliased));
+    const bool in_place =
+        p.b_column == 1 && (p.m <= kTileRows || (p.m < 8 * kTileRows && !aliased) || p.b_row <= kTileColumns<T>);
     const Int flops = 2 * group_rows * group_panels * kTileColumns<T> * larger(p.k, 1);
     const Int tile_size = depth * kTileRows, tiles_size = packs_a ? group_rows * depth : 0;
     const Int strip_size = transposed ? group_rows * kTileColumns<T> : 0;
@@ -390,7 +391,7 @@ Status multiply_matrices(const Product<T>& p, const A& a_at, const C& c_at) {
                 for (Int j = first * kTileColumns<T>; j < last * kTileColumns<T>; j += kTileColumns<T>) {
                     const Int columns = smaller(kTileColumns<T>, p.n - j);
                     const T* b = p.b + k0 * p.b_row + j * p.b_column;
-                    const bool packed = !in_place || columns < kTileColumns<T>;
+                    const bool packed = !in_place || columns < tile_columns<T>(columns);
                     if (packed && !shares_b && p.b_column == 1) pack_panel(b, p.b_row, k1 - k0, columns, panel);
                     else if (packed && !shares_b) pack_panel_transposed(b, p.b_column, k1 - k0, columns, panel);
                     if (packed) b = shares_b ? all_panels + (block * panels + j / kTileColumns<T>)*panel_size : panel;
