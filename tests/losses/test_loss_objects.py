@@ -123,6 +123,14 @@ def test_a_custom_loss_gets_rows_and_weights():
     np.testing.assert_allclose(came, (rows * w).sum() / 9, rtol=1e-5)  # Keras 2 divides by the weights that are not 0
 
 
+def test_smoothing_of_sequences_shares_among_the_classes():
+    rng = np.random.default_rng(1)
+    p = rng.dirichlet(np.ones(3), (4, 5))
+    y = np.eye(3)[rng.integers(0, 3, (4, 5))]
+    wanted = -((y * 0.7 + 0.1) * np.log(p)).sum(-1).mean()
+    np.testing.assert_allclose(losses.CategoricalCrossentropy(label_smoothing=0.3)(y, p), wanted, rtol=1e-6)
+
+
 def test_losses_of_symbolic_tensors_are_nodes():
     x = layers.Input((3,))
     y = layers.Input((4,))

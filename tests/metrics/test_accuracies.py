@@ -27,7 +27,11 @@ def test_top_k(k):
     wanted = [label in np.argsort(-row)[:k] for row, label in zip(p, labels)]
     assert metrics.top_k_categorical_accuracy(np.eye(6)[labels], p, k=k).tolist() == wanted
     assert metrics.sparse_top_k_categorical_accuracy(labels[:, None], p, k=k).tolist() == wanted
-    assert inspect.signature(metrics.top_k_categorical_accuracy).parameters["k"].default == 5
+    for labels_of_steps in (labels.reshape(10, 5), labels.reshape(10, 5, 1)):  # of sequences
+        found = metrics.sparse_top_k_categorical_accuracy(labels_of_steps, p.reshape(10, 5, 6), k=k)
+        assert found.ravel().tolist() == wanted
+    for function in (metrics.top_k_categorical_accuracy, metrics.sparse_top_k_categorical_accuracy):
+        assert inspect.signature(function).parameters["k"].default == 5
 
 
 @pytest.mark.parametrize(

@@ -84,6 +84,39 @@ def test_top_k_and_class_id():
     assert metrics.Precision(0.1, class_id=1)(y, p, np.array([1.0, 2.0, 0.0])) == pytest.approx(1 / 3)
 
 
+def test_top_k_and_class_id_of_sequences():
+    rng = np.random.default_rng(5)
+    p, y = rng.permuted(np.arange(30.0)).reshape(2, 5, 3) / 30, rng.integers(0, 2, (2, 5, 3))
+    for top_k, class_id in ((1, None), (2, None), (1, 2), (None, 0)):
+        flat = metrics.Precision(0.1, top_k=top_k, class_id=class_id)(y.reshape(10, 3), p.reshape(10, 3))
+        assert metrics.Precision(0.1, top_k=top_k, class_id=class_id)(y, p) == flat
+
+
+def test_a_score_of_nan_is_as_low_as_0():
+    y = np.array([1, 0, 1, 0])
+    scores, lowest = np.array([0.9, 0.4, np.nan, 0.2]), np.array([0.9, 0.4, 0.0, 0.2])
+    assert metrics.AUC(num_thresholds=None)(y, scores) == metrics.AUC(num_thresholds=None)(y, lowest) == 0.5
+
+
+def test_a_metric_may_define_reset_state_alone():
+    class Last(metrics.Metric):
+        last = 0.0
+
+        def update_state(self, y_true, y_pred, sample_weight=None):
+            self.last = float(y_pred)
+
+        def result(self):
+            return self.last
+
+        def reset_state(self):
+            self.last = 0.0
+
+    metric = Last(name="last")
+    assert metric(0, 3.0) == 3.0
+    metric.reset_states()
+    assert metric.result() == 0.0
+
+
 @pytest.mark.parametrize("weights", [None, W])
 @pytest.mark.parametrize("method", ["interpolation", "minoring", "majoring"])
 @pytest.mark.parametrize("curve", ["ROC", "PR"])
