@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
+from lamella.legacy.interfaces import legacy_get_updates_support
 
 from lamella import backend as K
 from lamella.constraints import NonNeg
 from lamella.layers import BatchNormalization, Dense, Input
 from lamella.models import Model, Sequential, clone_model
-from lamella.optimizers import SGD, Adadelta, Adagrad, Adam, Adamax, AdamW, Ftrl, Nadam, RMSprop, clip_norm
+from lamella.optimizers import SGD, Adadelta, Adagrad, Adam, Adamax, AdamW, Ftrl, Nadam, Optimizer, RMSprop, clip_norm
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(8, 4)).astype("float32"), RNG.normal(size=(8, 2)).astype("float32")
@@ -56,6 +57,26 @@ def test_get_updates_takes_the_arguments_of_keras_1(rule):
     assert (steps[0] != [1, 2]).all()
     for step in steps[1:]:
         np.testing.assert_array_equal(step, steps[0])
+
+
+class Descent(Optimizer):
+    @legacy_get_updates_support
+    def get_updates(self, loss, params):
+        self.updates = [K.update_sub(p, 0.25 * g) for p, g in zip(params, self.get_gradients(loss, params))]
+        return self.updates
+
+
+@pytest.mark.parametrize("order", range(3))
+def test_a_users_get_updates_takes_the_arguments_of_keras_1(order):
+    weight = K.variable([1.0, 2.0])
+    loss, optimizer = K.sum(K.square(weight)), Descent()
+    updates = [
+        lambda: optimizer.get_updates([weight], {}, loss),
+        lambda: optimizer.get_updates([weight], {}, loss=loss),
+        lambda: optimizer.get_updates(loss=loss, params=[weight]),
+    ][order]()
+    K.function([], [loss], updates)([])
+    np.testing.assert_array_equal(K.eval(weight), [0.5, 1.0])
 
 
 @pytest.mark.parametrize("bounds", [{}, {"clipnorm": 0.1}, {"clipvalue": 0.02}, {"clipnorm_per_tensor": 0.05}])

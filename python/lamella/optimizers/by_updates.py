@@ -61,12 +61,14 @@ def accept_symbolic_loss(get_updates: GetUpdates) -> GetUpdates:
 
     @functools.wraps(get_updates)
     def made(self: Any, *arguments: Any, **named: Any) -> Any:
-        loss = named.get("loss", arguments[-1] if len(arguments) > 2 else arguments[0] if arguments else None)
+        loss, rest = named.get("loss"), arguments
+        if "loss" not in named and arguments:  # Keras 1 has (params, constraints, loss)
+            loss, rest = (arguments[-1], arguments) if len(arguments) > 2 else (arguments[0], arguments[1:])
         if isinstance(loss, StepLoss):
             loss.begin(self)
         if isinstance(loss, StepLoss) or not isinstance(loss, GraphTensor):
             return get_updates(self, *arguments, **named)
-        params = named.get("params", arguments[0] if len(arguments) > 2 else arguments[1] if len(arguments) > 1 else None)
+        params = named.get("params", rest[0] if rest else None)
         return [in_graphs.Step(self, *in_graphs.gradients_of(loss, params, f"{type(self).__name__}.get_updates"))]
 
     return made
