@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lamella.layers import Add, BatchNormalization, Conv2D, Dense, Dropout, Flatten, Input, InputLayer, MaxPooling2D
+from lamella.layers import Add, BatchNormalization, Conv2D, Dense, Dropout, Flatten, Input, InputLayer, MaxPooling2D, Reshape
 from lamella.models import Model, Sequential
 
 X = np.random.default_rng(0).normal(size=(5, 8)).astype("float32")
@@ -133,6 +133,17 @@ def test_summary_of_a_functional_chain_is_a_chain():
     a = Input((8,), name="a")
     lines = lines_of(Model(a, Dense(2)(a)))
     assert len(lines[1]) == 65 and lines[4].startswith("a (InputLayer)               (None, 8)                 0")
+
+
+def test_summary_of_a_model_called_on_several_shapes():
+    pixels = Input((None, None, 6))
+    head = Model(pixels, Reshape((-1, 4))(Conv2D(8, 3, padding="same")(pixels)), name="head")
+    large, small = Input((8, 8, 6)), Input((4, 4, 6))
+    lines = lines_of(Model([large, small], [head(large), head(small)]))
+    (row,) = [line for line in lines if line.startswith("head (Model)")]
+    assert row.split()[:4] == ["head", "(Model)", "multiple", "440"]
+    again = Model(large, head(large))  # the calls of all models count, as in Keras
+    assert "multiple" in "".join(lines_of(again))
 
 
 def test_summary_with_other_columns():

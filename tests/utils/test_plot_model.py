@@ -79,6 +79,10 @@ def test_a_layer_that_is_called_on_two_shapes(pydot):
     dot = utils.model_to_dot(Model([a, b], [double(a), double(b)]), show_shapes=True)
     assert nodes(dot)[str(id(double))] == "double: Lambda\n|{input:|output:}|{{multiple}|{multiple}}"
     assert edges(dot) == [("a", "double"), ("b", "double")]
+    x = Input((None,))
+    inner = Model(x, Lambda(lambda x: x + 1)(x), name="inner")  # a model has a shape of its own
+    dot = utils.model_to_dot(Model([a, b], [inner(a), inner(b)]), show_shapes=True)
+    assert nodes(dot)[str(id(inner))] == "inner: Model\n|{input:|output:}|{{multiple}|{multiple}}"
 
 
 def test_calls_of_other_models_are_left_out(pydot):

@@ -41,7 +41,7 @@ def print_summary(
     say(_row(titles, columns))
     say("=" * width)
     for i, layer in enumerate(model.layers):
-        first = [f"{layer.name} ({type(layer).__name__})", _output_shape(layer), layer.count_params()]
+        first = [f"{layer.name} ({type(layer).__name__})", shape_in_calls(layer, "output"), layer.count_params()]
         connections = [] if chain else _connections(model, layer)
         say(_row(first if chain else [*first, connections[0] if connections else ""], columns))
         for connection in connections[1:]:
@@ -74,9 +74,14 @@ def _row(fields: Sequence[object], ends: Sequence[int]) -> str:
     return line
 
 
-def _output_shape(layer: Layer) -> object:
+def shape_in_calls(layer: Layer, which: str) -> object:
+    """The layer's "input" or "output" shape, "multiple" if its calls differ; also of a model, whose own shape is a property."""
+    at = layer.get_input_shape_at if which == "input" else layer.get_output_shape_at
+    shapes = [at(i) for i in range(len(layer._inbound_nodes))]
+    if any(shape != shapes[0] for shape in shapes):
+        return "multiple"
     try:
-        return layer.output_shape
+        return getattr(layer, f"{which}_shape")
     except AttributeError:
         return "multiple"
 

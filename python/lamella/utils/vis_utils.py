@@ -10,6 +10,7 @@ from lamella.graph.layer import Layer
 from lamella.graph.trace import Graph, trace
 from lamella.layers.wrappers.wrapper import Wrapper
 from lamella.models import Model, Sequential
+from lamella.models.summary import shape_in_calls
 
 if TYPE_CHECKING:
     import pydot
@@ -165,15 +166,8 @@ def _label(layer: Layer, show_shapes: bool, show_layer_names: bool, inner_is_dra
         name, kind = f"{name}({layer.layer.name})", f"{kind}({type(layer.layer).__name__})"
     label = f"{name}: {kind}" if show_layer_names else kind
     if show_shapes:
-        return f"{label}\n|{{input:|output:}}|{{{{{_shape(layer, 'input_shape')}}}|{{{_shape(layer, 'output_shape')}}}}}"
+        return f"{label}\n|{{input:|output:}}|{{{{{shape_in_calls(layer, 'input')}}}|{{{shape_in_calls(layer, 'output')}}}}}"
     return label
-
-
-def _shape(layer: Layer, which: str) -> str:
-    try:
-        return str(getattr(layer, which))
-    except AttributeError:  # the layer was called on tensors of several shapes
-        return "multiple"
 
 
 def _add_edges(dot: pydot.Graph, graph: Graph, expand_nested: bool) -> None:
