@@ -245,3 +245,29 @@ def test_a_call_with_numbers_of_numpy_keeps_float32():
     assert y.dtype == np.float32
     np.testing.assert_allclose(y, wanted, rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(model.train_on_batch(list(x), np.zeros((4, 5, 3), "f")), np.mean(wanted**2), rtol=1e-4)
+
+
+class Anchors(Layer):
+    """The centres of a grid's cells, as the layers of SSD compute them from `x._keras_shape`."""
+
+    def call(self, x):
+        _, height, width, _ = x._keras_shape
+        centres = np.stack(np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5), axis=-1)[np.newaxis]
+        return K.tile(K.constant(centres), (K.shape(x)[0], 1, 1, 1))
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:3], 2)
+
+
+def test_a_call_reads_the_shape_that_keras_stores():
+    x = Input((3, 4, 2))
+    y = Dense(2, kernel_initializer="ones")(x)
+    model = Model(x, [Anchors()(x), Anchors()(y), y])
+    model.compile("sgd", "mse")
+    values = np.ones((5, 3, 4, 2), "f")
+    of_input, of_layer, _ = model.predict(values)
+    assert of_input.shape == (5, 3, 4, 2)
+    assert of_input[4, 2, 1].tolist() == [1.5, 2.5]
+    np.testing.assert_array_equal(of_layer, of_input)
+    losses = model.train_on_batch(values, [of_input + 2, of_layer, np.full((5, 3, 4, 2), 1.0)])
+    np.testing.assert_allclose(losses, [4 + 0 + 1, 4, 0, 1], rtol=1e-6)

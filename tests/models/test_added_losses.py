@@ -123,6 +123,25 @@ def test_a_sequential_keeps_it_as_it_grows():
     assert model.evaluate(X, Y, verbose=0) == pytest.approx(wanted, rel=1e-4)
 
 
+@pytest.mark.parametrize("axes", [1, 2])
+def test_losses_of_one_number_may_keep_their_axes(axes):
+    """Mask R-CNN's scripts add K.mean(output, keepdims=True), and losses that a Lambda reshaped to [1, 1]."""
+    models = []
+    for keepdims in (False, True):
+        x = Input((5,))
+        y = Dense(2, kernel_initializer="ones", name="y")(x)
+        model = Model(x, y)
+        loss = K.mean(K.square(y), keepdims=keepdims)
+        model.add_loss(K.reshape(loss, (1,)) if keepdims and axes == 1 else loss)
+        model.compile(SGD(0.1), loss=[None])
+        models.append((model, [model.train_on_batch(X, None) for _ in range(3)]))
+    (plain, wanted), (kept, found) = models
+    assert wanted[0] == pytest.approx((X.sum(1) ** 2).mean(), rel=1e-4)
+    assert np.shape(found[0]) == ()
+    np.testing.assert_allclose(found, wanted, rtol=1e-6)
+    np.testing.assert_allclose(kept.get_weights()[0], plain.get_weights()[0], rtol=1e-6)
+
+
 def test_wrong_losses_raise():
     x = Input((5,))
     y = Dense(2, name="y")(x)

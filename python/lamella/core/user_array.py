@@ -27,6 +27,11 @@ class UserArray(np.ndarray[Any, Any]):
     def shape(self) -> Any:
         return TensorShape(super().shape)
 
+    @property
+    def _keras_shape(self) -> tuple[int, ...]:
+        """See `ops.tape.Tensor`."""
+        return tuple(super().shape)
+
     def get_shape(self) -> TensorShape:
         return TensorShape(super().shape)
 

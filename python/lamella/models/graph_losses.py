@@ -41,16 +41,16 @@ class GraphLosses(LayerGraph):
         model.
 
         Args:
-            losses: A loss or a list of losses. A loss is a scalar tensor of the graph, such as K.mean(...), or a function
-                without arguments. The tensor may read placeholders that are compile's target_tensors; then it counts in fit and
-                evaluate.
+            losses: A loss or a list of losses. A loss is a scalar tensor of the graph, such as K.mean(...), also with axes of
+                size 1 as K.mean(..., keepdims=True) has, or a function without arguments. The tensor may read placeholders
+                that are compile's target_tensors; then it counts in fit and evaluate.
             inputs: Ignored; Keras has it.
 
         Raises:
             ValueError: A tensor is not a scalar, or depends on a layer's output without its inputs.
             RuntimeError: The model was already called as a layer of another model.
         """
-        listed = to_list(losses, allow_tuple=True)
+        listed = [_scalar(loss) for loss in to_list(losses, allow_tuple=True)]
         tensors = [loss for loss in listed if isinstance(loss, Symbolic)]
         for loss in tensors:
             if loss.shape != ():
@@ -228,3 +228,9 @@ def _is_total(penalty: Callable[[], Value]) -> bool:
 
 def _total(losses: RunLosses) -> Value:
     return sum(losses.values)
+
+
+def _scalar(loss: Any) -> Any:
+    """A tensor of one number, as scripts that write K.mean(x, keepdims=True) add, without its axes of size 1."""
+    ones = isinstance(loss, Symbolic) and all(size == 1 for size in loss.shape)
+    return loss[(0,) * len(loss.shape)] if ones and loss.shape else loss

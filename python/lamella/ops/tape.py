@@ -62,6 +62,11 @@ class Tensor(_kernels.TensorBase):
     def shape(self) -> tuple[int, ...]:
         return TensorShape(self.value.shape)  # type: ignore[return-value]  # none is free
 
+    @property
+    def _keras_shape(self) -> tuple[int, ...]:
+        """What the call of a layer from Keras's time reads, such as the anchors of SSD."""
+        return self.value.shape
+
     def get_shape(self) -> TensorShape:
         return TensorShape(self.value.shape)
 
