@@ -70,7 +70,7 @@ def _read_by_functions(layer: Function, tensors: Sequence[Symbolic]) -> list[Sym
         try:
             layer.try_out([*tensors, *layer.outside])
         except SymbolOutside as error:
-            more = [x for x in _made_before(error.read) if all(x is not other for other in layer.outside)]
+            more = [x for x in made_before(error.read) if all(x is not other for other in layer.outside)]
             if not more:
                 raise
             layer.read_outside([*layer.outside, *more])
@@ -125,7 +125,7 @@ def bases(tensors: Sequence[Symbolic]) -> list[Symbolic]:
     return _back(tensors, lambda node: isinstance(node.layer, Function) or _made_again(node))
 
 
-def _made_before(tensors: Sequence[Symbolic]) -> list[Symbolic]:
+def made_before(tensors: Sequence[Symbolic]) -> list[Symbolic]:
     """The tensors that existed before the run, of which these are made."""
     return _back(tensors, _made_again)
 
