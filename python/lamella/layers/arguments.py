@@ -15,7 +15,7 @@ from lamella.core.checks import check_number
 from lamella.core.config import normalize_data_format
 from lamella.core.shapes import Dim, Shape, as_axis, normalize_padding, normalize_tuple
 from lamella.core.types import Value
-from lamella.core.user_array import of_lamella
+from lamella.core.user_array import for_user, from_user, of_lamella
 from lamella.core.window import Window
 from lamella.graph.layer import Layer
 from lamella.graph.run_losses import RunLosses
@@ -45,6 +45,13 @@ _OPERATIONS = {name: name.capitalize() for name in ("elu", "relu", "sigmoid", "s
 def operation_of(activation: Any) -> str | None:
     """The type of an activation of lamella in graphs of TensorFlow; None for others, and for those of several operations."""
     return _OPERATIONS.get(getattr(activation, "__name__", "")) if of_lamella(activation) else None
+
+
+def activated(activation: Any, x: Value) -> Value:
+    """activation(x). A script's function gets an array that its `x *= y` leaves as it is, and that numbers of NumPy, as in
+    np.sqrt(2 / np.pi) * x, do not make float64.
+    """
+    return activation(x) if of_lamella(activation) else from_user(activation(for_user(x)))
 
 
 class KernelLayer(Layer):
@@ -174,7 +181,10 @@ class KernelLayer(Layer):
         for name in self.fuses:
             if self.activation is getattr(activations, name):
                 return name, None
-        return "linear", None if self.activation is activations.linear else self.activation
+        if self.activation is activations.linear:
+            return "linear", None
+        own = of_lamella(self.activation)
+        return "linear", self.activation if own else functools.partial(activated, self.activation)
 
 
 class ActivatedLayer(KernelLayer):

@@ -17,7 +17,7 @@ from lamella.core.shapes import Shape
 from lamella.core.types import Value
 from lamella.core.warn import warn
 from lamella.graph.input_spec import InputSpec
-from lamella.layers.arguments import KernelLayer
+from lamella.layers.arguments import KernelLayer, activated
 from lamella.layers.conv.conv1d import Conv1D
 from lamella.layers.conv.conv2d import Conv2D
 
@@ -159,7 +159,7 @@ class Highway(_OldDense, self_contained=True):
 
     def call(self, inputs: Value) -> Value:
         share = ops.sigmoid(ops.dense(inputs, self.W_carry, self.b_carry, activation="linear"))
-        y = self.activation(ops.dense(inputs, self.W, self.b, activation="linear"))
+        y = activated(self.activation, ops.dense(inputs, self.W, self.b, activation="linear"))
         # x + t (y - x): one product less.
         return ops.add(inputs, ops.multiply(share, ops.subtract(y, inputs)))
 

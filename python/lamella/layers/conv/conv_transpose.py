@@ -10,6 +10,7 @@ from lamella.core.registry import register
 from lamella.core.shapes import Shape, normalize_tuple, transposed_length
 from lamella.core.types import Value
 from lamella.graph.input_spec import InputSpec
+from lamella.layers.arguments import activated
 from lamella.layers.conv.conv2d import Conv2D
 from lamella.layers.conv.conv3d import Conv3D
 from lamella.layers.conv.convolution import Convolution
@@ -54,7 +55,7 @@ class _ConvTranspose(Convolution, self_contained=True):
             dilation=self.dilation_rate,
             padding=self.padding,
         )
-        return self.activation(to_first(y) if first else y)
+        return activated(self.activation, to_first(y) if first else y)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return with_spatial(input_shape[0], self._sizes(spatial(input_shape, self.data_format)), self.filters, self.data_format)

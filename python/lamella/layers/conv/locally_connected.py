@@ -11,7 +11,7 @@ from lamella.core.shapes import Shape, count
 from lamella.core.types import Value
 from lamella.core.window import Window
 from lamella.graph.input_spec import InputSpec
-from lamella.layers.arguments import KernelLayer
+from lamella.layers.arguments import KernelLayer, activated
 from lamella.layers.data_format import channel_axis, spatial, to_first, to_last
 from lamella.layers.keras1 import keras1_names
 from lamella.ops import local_conv, reshape, transpose
@@ -95,7 +95,7 @@ class _LocallyConnected(KernelLayer, self_contained=True):
             strides=self.strides,
             channels_first=first,
         )
-        return self.activation(to_first(y) if first else y)
+        return activated(self.activation, to_first(y) if first else y)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return self.shape_of_windows(input_shape, self._window(), self.filters)

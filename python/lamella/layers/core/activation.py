@@ -11,7 +11,7 @@ from lamella.core.registry import register
 from lamella.core.types import Value
 from lamella.graph.layer import Layer
 from lamella.graph.symbolic import Node, Symbolic
-from lamella.layers.arguments import KernelLayer, operation_of
+from lamella.layers.arguments import KernelLayer, activated, operation_of
 from lamella.layers.pooling.windows import call_before_pooling
 
 
@@ -26,7 +26,7 @@ class Activation(KernelLayer, self_contained=True):
         self.activation = activation
 
     def call(self, inputs: Value) -> Value:
-        return self.activation(inputs)
+        return activated(self.activation, inputs)
 
     def activation_op(self, node: Node) -> tuple[str, Symbolic] | None:
         kind = operation_of(self.activation)

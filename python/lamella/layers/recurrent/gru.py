@@ -8,6 +8,7 @@ from typing import Any
 from lamella.core.configurable import Spec, given
 from lamella.core.registry import register
 from lamella.core.types import Value
+from lamella.layers.arguments import activated
 from lamella.layers.recurrent.cell import Cell, rate
 from lamella.layers.recurrent.cell_layer import CellLayer
 from lamella.layers.recurrent.keras1 import keras1_recurrent
@@ -95,16 +96,17 @@ class GRUCell(Cell, self_contained=True):
         dropped = self.masked(h, "recurrent_dropout", training)
         if self.reset_after:
             recurrent = self.affine(dropped, self.recurrent_kernel, after)
-            zr = self.recurrent_activation(add(self.gate(x, 0, 2), self.gate(recurrent, 0, 2)))
+            zr = activated(self.recurrent_activation, add(self.gate(x, 0, 2), self.gate(recurrent, 0, 2)))
             of_h = multiply(self.gate(zr, 1), self.gate(recurrent, 2))
         else:
             own = dropped * (3 // len(dropped))  # the same for each gate where there is one mask, or none
             recurrent = gated_dense(self.recurrent_kernel, None, own[0], own[1], units=self.units)
-            zr = self.recurrent_activation(add(self.gate(x, 0, 2), recurrent))
+            zr = activated(self.recurrent_activation, add(self.gate(x, 0, 2), recurrent))
             reset = multiply(self.gate(zr, 1), own[2])
             of_h = gated_dense(self.recurrent_kernel, None, reset, units=self.units, first=2)
         z = self.gate(zr, 0)
-        y = add(multiply(z, h), multiply(subtract(1.0, z), self.activation(add(self.gate(x, 2), of_h))))
+        g = activated(self.activation, add(self.gate(x, 2), of_h))
+        y = add(multiply(z, h), multiply(subtract(1.0, z), g))
         return y, [y]
 
 

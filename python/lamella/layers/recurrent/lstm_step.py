@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from lamella import ops
 from lamella.core.types import Value
+from lamella.layers.arguments import activated
 from lamella.layers.recurrent.in_one_op import fused_activations
 
 
@@ -21,6 +23,6 @@ def lstm_step(cell: Any, of_x: Value, of_h: Value, c: Value, units: int) -> tupl
         return h, c
     z: Value = ops.add(of_x, of_h)
     i, f, g, o = (z[..., gate * units : (gate + 1) * units] for gate in range(4))
-    act, rec = cell.activation, cell.recurrent_activation
+    act, rec = (functools.partial(activated, function) for function in (cell.activation, cell.recurrent_activation))
     c = ops.add(ops.multiply(rec(f), c), ops.multiply(rec(i), act(g)))
     return ops.multiply(rec(o), act(c)), c

@@ -9,6 +9,7 @@ from lamella.core.configurable import Spec, given
 from lamella.core.registry import register
 from lamella.core.types import Value
 from lamella.core.warn import warn
+from lamella.layers.arguments import activated
 from lamella.layers.recurrent.cell import Cell, rate
 from lamella.layers.recurrent.cell_layer import CellLayer
 from lamella.layers.recurrent.keras1 import keras1_recurrent
@@ -69,7 +70,7 @@ class SimpleRNNCell(Cell, self_contained=True):
     ) -> tuple[Value, list[Value]]:
         x = self.affine(self.masked(inputs, "dropout", training), self.kernel, self.bias)
         h = self.affine(self.masked(states[0], "recurrent_dropout", training), self.recurrent_kernel, None)
-        y = self.activation(add(x, h))
+        y = activated(self.activation, add(x, h))
         return y, [y]
 
 
