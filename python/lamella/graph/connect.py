@@ -47,7 +47,7 @@ def connect(function: str, *arguments: Any, **named: Any) -> Value:
             return registry.get("functions", function)(*given, **others)
         if any(isinstance(v, Tensor) or (isinstance(v, np.ndarray) and v.ndim) for v in leaves(values)):
             read = [x for x in tensors if not x.lives]
-            raise SymbolOutside(bases(read), read)
+            raise SymbolOutside(read_in_calls(read), read)
     # An array next to a tensor is a constant of the tensor's dtype, as in Keras. In NumPy the result would be float64.
     dtypes = [x.dtype for x in tensors or leaves(values) if isinstance(x, (Symbolic, Variable))]
     dtype = next((d for d in dtypes if np.dtype(d).kind == "f"), None)
@@ -123,6 +123,15 @@ def in_graphs(
 def bases(tensors: Sequence[Symbolic]) -> list[Symbolic]:
     """The tensors of Inputs and other layers than Function, of which functions of K, or layers called in a run, made these."""
     return _back(tensors, lambda node: isinstance(node.layer, Function) or _made_again(node))
+
+
+def read_in_calls(tensors: Sequence[Symbolic]) -> list[Symbolic]:
+    """What a call gets to read these: the tensors themselves, so that K.gradients finds them and random numbers are drawn once.
+
+    Sizes are computed again from the tensors of layers: a trial needs those of its small arrays.
+    """
+    before = made_before(tensors)
+    return before if all(x.shape and x.dtype.startswith("float") for x in before) else bases(tensors)
 
 
 def made_before(tensors: Sequence[Symbolic]) -> list[Symbolic]:

@@ -17,7 +17,7 @@ from lamella.core.types import Array, Value
 from lamella.core.updates import computing
 from lamella.core.updates import current as pending
 from lamella.graph.added_losses import last_value_of
-from lamella.graph.connect import BINARY, COMPARISONS, bases, connect
+from lamella.graph.connect import BINARY, COMPARISONS, connect, read_in_calls
 from lamella.graph.run import GraphRun
 from lamella.graph.symbolic import Symbolic, node_of
 from lamella.graph.trace import held_values, walk
@@ -90,7 +90,7 @@ def _compute(self: Symbolic) -> Value:
     if run is None and computing():
         run = _run_from_outside(self)
         if run is None:
-            raise SymbolOutside(bases([self]), [self])
+            raise SymbolOutside(read_in_calls([self]), [self])
         return run.within(list(outside.values()))[0]
     last = _run_from_last(self) if run is None else None
     if last is not None:

@@ -25,7 +25,6 @@ from lamella.core.types import Value
 from lamella.core.updates import current as pending
 from lamella.core.user_array import for_user, from_user
 from lamella.core.variable import Variable
-from lamella.graph.connect import made_before
 from lamella.graph.inner_gradients import call_asking
 from lamella.graph.layer import Layer
 from lamella.graph.symbolic import Symbolic
@@ -202,11 +201,7 @@ class Lambda(Layer):
                     specs = shapes_of(call, [*inputs, *((x.shape, x.dtype) for x in outside)], f"Layer {self.name}")
                     break
                 except SymbolOutside as error:
-                    # The tensors themselves, so that K.gradients finds them and random numbers are drawn once. Sizes are computed
-                    # again: a trial needs those of its small arrays.
-                    read = made_before(error.read)
-                    numbers = all(x.shape and x.dtype.startswith("float") for x in read)
-                    more = [x for x in (read if numbers else error.tensors) if all(x is not known for known in outside)]
+                    more = [x for x in error.tensors if all(x is not known for known in outside)]
                     if len(outside) > _MOST_READ:
                         raise  # a function that calls a layer on such tensors makes new ones each time
                     if not more:  # K.gradients of a tensor from outside, whose value does not help

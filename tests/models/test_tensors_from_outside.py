@@ -1,9 +1,10 @@
-"""A Lambda's function that reads a tensor made by functions of K reads this tensor, not another computation of it."""
+"""A Lambda's function, or a call, that reads a tensor made by functions of K reads this tensor, not another computation of it."""
 
 import numpy as np
+import pytest
 
 from lamella import backend as K
-from lamella.layers import Dense, Input, Lambda
+from lamella.layers import Dense, Input, Lambda, Layer
 
 X = np.random.default_rng(0).normal(size=(4, 3)).astype("float32")
 
@@ -41,3 +42,25 @@ def test_virtual_adversarial_direction():
     moved = np.tanh((X + 0.1) @ kernel + bias)
     expected = (2 * (moved - np.tanh(X @ kernel + bias)) * (1 - moved**2)) @ kernel.T
     np.testing.assert_allclose(K.function([x], [direction])([X])[0], expected, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["output_shape", "layer", "layer with a shape"])
+def test_the_same_in_other_calls(kind):
+    x = Input((3,))
+    r = K.random_normal(K.shape(x))
+
+    class Noisy(Layer):
+        def call(self, inputs):
+            return inputs + r
+
+    class NoisyOfShape(Noisy):
+        def compute_output_shape(self, input_shape):
+            return input_shape
+
+    layers = {
+        "output_shape": Lambda(lambda t: t + r, output_shape=(3,)),
+        "layer": Noisy(),
+        "layer with a shape": NoisyOfShape(),
+    }
+    y, noise = K.function([x], [layers[kind](x), r])([X])
+    np.testing.assert_allclose(y - X, noise, atol=1e-5)
