@@ -25,9 +25,26 @@ def test_a_floating_array_keeps_its_dtype_beside_a_number_of_numpy(dtype, number
         np.testing.assert_allclose(got, wanted.astype(dtype))
 
 
-def test_arrays_and_integers_follow_numpy():
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("other", [np.array([0.1, 3.0]), np.array([0.1, 3.0], np.float32), np.arange(1, 3), [0.1, 3.0], (1, 2)])
+def test_floats_keep_their_dtype_beside_plain_arrays_and_lists(dtype, other):
+    x = user([1, 2], dtype)
+    constant = np.asarray(other).astype(dtype)
+    for function in (np.add, np.subtract, np.maximum, np.true_divide, np.power):
+        for got, wanted in (
+            (function(x, other), function(x.view(np.ndarray), constant)),
+            (function(other, x), function(constant, x.view(np.ndarray))),
+        ):
+            assert got.dtype == dtype
+            np.testing.assert_array_equal(got, wanted)
+    assert ((x > other) == (x.view(np.ndarray) > constant)).all()
+    assert np.ldexp(x, np.array([1, 2])).tolist() == [2, 8]
+
+
+def test_tensors_of_several_dtypes_and_integers_follow_numpy():
     x = user([1, 2], np.float32)
-    assert (x + np.ones(2)).dtype == np.float64
+    assert (x + user([1, 2], np.float64)).dtype == np.float64
+    assert (x + np.array([True, False])).tolist() == [2, 2]
     assert (user([1, 2], np.int32) * np.float64(0.5)).tolist() == [0.5, 1.0]
     assert (x > np.float64(1)).tolist() == [False, True]
 

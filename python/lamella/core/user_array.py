@@ -42,12 +42,15 @@ class UserArray(np.ndarray[Any, Any]):
     def __array_ufunc__(
         self, ufunc: np.ufunc, method: str, *inputs: Any, out: tuple[Any, ...] | None = None, **options: Any
     ) -> Any:
-        """As a tensor, a floating array keeps its dtype beside a number of NumPy: `K.dot(q, k) / np.sqrt(64)` has K.dot's.
+        """As a tensor, a floating array keeps its dtype beside numbers, lists and plain arrays: `x * np.ones(5)` has x's.
 
-        NumPy 2 would compute float64, because `np.sqrt(64)` is of that type.
+        NumPy would compute float64, as in `K.dot(q, k) / np.sqrt(64)`, because `np.sqrt(64)` is of that type.
         """
         floating = any(isinstance(v, np.ndarray) and v.dtype.kind == "f" for v in inputs)
         given = [v.item() if floating and isinstance(v, np.floating | np.integer) else _plain(v) for v in inputs]
+        dtypes = {v.dtype for v in inputs if isinstance(v, UserArray)}
+        if len(inputs) == 2 and len(dtypes) == 1 and ufunc is not np.ldexp:
+            given = [v if isinstance(x, UserArray) else as_beside(v, *dtypes) for v, x in zip(given, inputs)]
         if out is not None:
             options["out"] = tuple(map(_plain, out))
         function, two = None, None
@@ -66,6 +69,19 @@ class UserArray(np.ndarray[Any, Any]):
     __ifloordiv__: Any = np.ndarray.__floordiv__
     __imod__: Any = np.ndarray.__mod__
     __ipow__: Any = np.ndarray.__pow__
+
+
+def as_beside(value: Any, dtype: np.dtype[Any]) -> Any:
+    """An array or list of numbers in the dtype of the floating tensor that it is combined with, as in TensorFlow.
+
+    Args:
+        value: What a script gives beside a tensor. All but arrays and lists is returned as it is.
+        dtype: The dtype of the tensor; if it is not floating, the value is returned as it is.
+    """
+    if dtype.kind != "f" or not isinstance(value, (np.ndarray, list, tuple)):
+        return value
+    array = np.asarray(value)
+    return array.astype(dtype, copy=False) if array.dtype.kind in "iuf" else value
 
 
 def _plain(value: Any) -> Any:

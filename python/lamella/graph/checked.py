@@ -94,6 +94,7 @@ def checked(
         try:
             if not plain:
                 values, others = _converted(parameters, arguments, named)
+            values = _beside_tensors(values)
             result = function(*values, **others)
         except (ValueError, TypeError, IndexError, AttributeError) as error:
             better = _named(error, label, [*values, *others.values()])
@@ -110,6 +111,20 @@ def checked(
     # The module in which users and pickle find it, also if it is a function of `ops`.
     call.__module__, call.__qualname__ = "lamella.backend", label
     return call
+
+
+def _beside_tensors(values: Sequence[Any]) -> Sequence[Any]:
+    """The arguments, with plain arrays of floats in the dtype of the tensors beside them, also within a list of tensors."""
+    kinds = set(map(type, values))
+    if list in kinds or tuple in kinds:
+        values = [_beside_tensors(v) if type(v) is list or type(v) is tuple else v for v in values]
+    if np.ndarray not in kinds or _USERS.isdisjoint(kinds):
+        return values
+    dtypes = {v.dtype for v in values if type(v) in _USERS and v.dtype.kind == "f"}
+    if len(dtypes) != 1:
+        return values
+    (dtype,) = dtypes
+    return [v.astype(dtype, copy=False) if type(v) is np.ndarray and v.dtype.kind == "f" else v for v in values]
 
 
 def _parameters(function: Callable[..., Any]) -> dict[str, _Parameter]:

@@ -8,11 +8,14 @@ from collections.abc import Callable
 import numpy as np
 
 from lamella.core.types import Array, Value
+from lamella.core.user_array import as_beside
 from lamella.core.variable import Variable
 from lamella.ops import math, shape
 from lamella.ops.tape import Tensor, array_of, value_of
 
 _deferred_to: set[type] = set()
+# What stands for constants beside a tensor. Tensors of a run are UserArrays.
+_CONSTANTS = frozenset({np.ndarray, list, tuple})
 
 
 def defer_to(kind: type) -> None:
@@ -21,13 +24,15 @@ def defer_to(kind: type) -> None:
 
 
 def _like(op: Callable[..., object], swapped: bool) -> Callable[[Tensor | Variable, object], object]:
-    """A method for one of Python's operators. A Python number is converted to the tensor's dtype."""
+    """A method for one of Python's operators. A number or an array that is no tensor is converted to the tensor's dtype."""
 
     def method(self: Tensor | Variable, other: object) -> object:
         if type(other) in _deferred_to:
             return NotImplemented
         if isinstance(other, (bool, int, float)):
             other = np.asarray(other, self.dtype)
+        elif type(other) in _CONSTANTS:
+            other = as_beside(other, np.dtype(self.dtype))
         return op(other, self) if swapped else op(self, other)
 
     return method
