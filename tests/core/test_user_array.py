@@ -41,6 +41,17 @@ def test_floats_keep_their_dtype_beside_plain_arrays_and_lists(dtype, other):
     assert np.ldexp(x, np.array([1, 2])).tolist() == [2, 8]
 
 
+def test_indices_and_outputs_beside_tensors_stay():
+    x = user([1, 2, 4], np.float32)
+    assert np.add.reduceat(x, np.array([0, 2])).tolist() == [3, 4]
+    assert np.add.outer(x, np.ones(2)).dtype == np.float32
+    y = x.copy()
+    np.negative.at(y, np.array([0, 2]))
+    np.add.at(y, [1], np.array([0.5]))
+    assert y.tolist() == [-1, 2.5, -4]
+    assert np.multiply(np.full(3, 2.0, np.float32), np.full(3, 3.0, np.float32), out=x) is x and x.tolist() == [6, 6, 6]
+
+
 def test_tensors_of_several_dtypes_and_integers_follow_numpy():
     x = user([1, 2], np.float32)
     assert (x + user([1, 2], np.float64)).dtype == np.float64

@@ -16,6 +16,10 @@ from lamella.core.types import Array
 faster: dict[np.ufunc, tuple[int, Callable[[Array, Array], Array]]] = {}
 
 
+# What stands for constants beside a tensor. The tensors of a run are UserArrays.
+CONSTANTS = frozenset({np.ndarray, list, tuple})
+
+
 class UserArray(np.ndarray[Any, Any]):
     """An array that scripts can use like a tensor of TensorFlow: its shape has as_list(), and `x += y` makes a new array.
 
@@ -48,9 +52,9 @@ class UserArray(np.ndarray[Any, Any]):
         """
         floating = any(isinstance(v, np.ndarray) and v.dtype.kind == "f" for v in inputs)
         given = [v.item() if floating and isinstance(v, np.floating | np.integer) else _plain(v) for v in inputs]
-        dtypes = {v.dtype for v in inputs if isinstance(v, UserArray)}
-        if len(inputs) == 2 and len(dtypes) == 1 and ufunc is not np.ldexp:
-            given = [v if isinstance(x, UserArray) else as_beside(v, *dtypes) for v, x in zip(given, inputs)]
+        if not CONSTANTS.isdisjoint(map(type, inputs)) and _takes_two_numbers(ufunc, method):
+            dtypes = {v.dtype for v in inputs if isinstance(v, UserArray)}  # of one tensor; empty if it is only the output
+            given = [as_beside(v, *dtypes) if dtypes and type(x) in CONSTANTS else v for v, x in zip(given, inputs)]
         if out is not None:
             options["out"] = tuple(map(_plain, out))
         function, two = None, None
@@ -82,6 +86,11 @@ def as_beside(value: Any, dtype: np.dtype[Any]) -> Any:
         return value
     array = np.asarray(value)
     return array.astype(dtype, copy=False) if array.dtype.kind in "iuf" else value
+
+
+def _takes_two_numbers(ufunc: np.ufunc, method: str) -> bool:
+    """Not so the indices of np.add.reduceat and np.negative.at, and the exponents of ldexp."""
+    return ufunc.nin == 2 and method in ("__call__", "outer") and ufunc is not np.ldexp
 
 
 def _plain(value: Any) -> Any:

@@ -8,14 +8,12 @@ from collections.abc import Callable
 import numpy as np
 
 from lamella.core.types import Array, Value
-from lamella.core.user_array import as_beside
+from lamella.core.user_array import CONSTANTS, as_beside
 from lamella.core.variable import Variable
 from lamella.ops import math, shape
 from lamella.ops.tape import Tensor, array_of, value_of
 
 _deferred_to: set[type] = set()
-# What stands for constants beside a tensor. Tensors of a run are UserArrays.
-_CONSTANTS = frozenset({np.ndarray, list, tuple})
 
 
 def defer_to(kind: type) -> None:
@@ -31,7 +29,7 @@ def _like(op: Callable[..., object], swapped: bool) -> Callable[[Tensor | Variab
             return NotImplemented
         if isinstance(other, (bool, int, float)):
             other = np.asarray(other, self.dtype)
-        elif type(other) in _CONSTANTS:
+        elif type(other) in CONSTANTS:
             other = as_beside(other, np.dtype(self.dtype))
         return op(other, self) if swapped else op(self, other)
 
