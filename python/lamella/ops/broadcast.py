@@ -95,18 +95,6 @@ def power(a: Array, b: Array) -> Array:
     return y
 
 
-def remainder(a: Array, b: Array) -> Array:
-    """np.mod(a, b), broadcast."""
-    if _is_large(a) and suits_kernels(b) and a.dtype == b.dtype and (b.shape == a.shape or (b.size == 1 and b.ndim <= a.ndim)):
-        y = empty_like(a)
-        try:
-            _kernels.modulo(a, b, y)
-            return y
-        except ValueError:  # a quotient is NaN or large: rare, and exact in NumPy, which takes forty times as long
-            pass
-    return np.asarray(np.mod(a, b))
-
-
 def is_small_power(a: Array, b: Array) -> bool:
     """Whether a kernel computes a ** b: b is one number, a whole one or half of one, and at most 8 in size; a is not tiny."""
     if b.ndim != 0 or a.size < _SMALL or not is_of_kernels(a):
