@@ -1,4 +1,4 @@
-"""Taking and putting rows against NumPy: all widths, tables with one row, rows that are taken often or never, indices out of range."""
+"""Taking rows against NumPy: all widths, tables with one row, rows that are taken often or never, indices out of range."""
 
 import numpy as np
 import pytest
@@ -33,19 +33,6 @@ def test_take(target, dtype, size):
     assert y.intact() and dx.intact()
 
 
-@pytest.mark.parametrize("size", SIZES, ids=str)
-@dtypes
-def test_put(target, dtype, size):
-    x, dy, rows = draws(size, dtype)
-    rows = np.unique(rows)
-    y, table = dy[: len(rows)], Guarded(x.shape, dtype, 2)
-    table.array[...] = x
-    _kernels.put_rows(surrounded(y, dtype, 1), rows, table.array)
-    x[rows] = y
-    np.testing.assert_array_equal(table.array, x)
-    assert table.intact()
-
-
 @pytest.mark.parametrize("columns", [500, 512, 513, 1100])  # around the size up to which rows are prefetched
 def test_wide_rows(target, columns):
     rng = np.random.default_rng(columns)
@@ -54,18 +41,6 @@ def test_wide_rows(target, columns):
     y = np.empty((23, columns), "float32")
     _kernels.take_forward(x, rows, y)
     np.testing.assert_array_equal(y, x[rows])
-    table = np.zeros_like(x)
-    _kernels.put_rows(y[np.argsort(rows)], np.sort(rows), table)
-    x[np.setdiff1d(np.arange(40), rows)] = 0
-    np.testing.assert_array_equal(table, x)
-
-
-@pytest.mark.parametrize("rows", [[1, 1], [2, 0], [0, 3], [-1, 0]])
-def test_put_refuses_rows_that_do_not_ascend(rows):
-    table = np.zeros((3, 2))
-    with pytest.raises(ValueError, match="ascend" if max(rows) < 3 and min(rows) >= 0 else "all_within"):
-        _kernels.put_rows(np.ones((2, 2)), np.array(rows), table)
-    assert not table.any()
 
 
 @dtypes
@@ -92,5 +67,3 @@ def test_shapes_that_do_not_fit():
     for y in (np.zeros((2, 3)), np.zeros((3, 2)), np.zeros(4)):
         with pytest.raises(ValueError, match="rows_fit"):
             _kernels.take_forward(x, rows, y)
-        with pytest.raises(ValueError, match="rows_fit"):
-            _kernels.put_rows(y, rows, x)

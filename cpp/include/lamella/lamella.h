@@ -868,10 +868,6 @@ LAMELLA_API lamella_status lamella_take_forward_f64(const lamella_f64* x, const 
 // Writes dx.
 LAMELLA_API lamella_status lamella_take_backward_f32(const lamella_f32* dy, const lamella_i64* rows, const lamella_f32* dx);
 LAMELLA_API lamella_status lamella_take_backward_f64(const lamella_f64* dy, const lamella_i64* rows, const lamella_f64* dx);
-// table[rows[i]] = y[i]; the other rows stay. table [R, C]; rows ascend and are distinct.
-// Writes table.
-LAMELLA_API lamella_status lamella_put_rows_f32(const lamella_f32* y, const lamella_i64* rows, const lamella_f32* table);
-LAMELLA_API lamella_status lamella_put_rows_f64(const lamella_f64* y, const lamella_i64* rows, const lamella_f64* table);
 // --- copies ------------------------------------------------------------------------------------------------
 // y[i, j, ...] = x[offset + i * strides[0] + j * strides[1] + ...], where x's elements are counted in their order in memory. One
 // stride for each axis of y; strides may be 0 or negative. x has all these elements.

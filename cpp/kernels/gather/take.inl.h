@@ -1,4 +1,4 @@
-// Rows of a table by their indices. x, dx, table [R, C]; rows [N]; y, dy [N, C].
+// Rows of a table by their indices. x, dx [R, C]; rows [N]; y, dy [N, C].
 #pragma once
 #include "kernels/rows.h"
 
@@ -29,26 +29,6 @@ Status take_forward(In<T> x, Labels rows, Out<T> y) {
     for_rows({rows.size, columns}, [&](Int i) {
         prefetch_row(x.data, rows, columns, i, columns * Int{sizeof(T)});
         copy(x.data + rows.data[i] * columns, y.data + i * columns, columns);
-    });
-    return nullptr;
-}
-
-// Rows that ascend are distinct, so that no two threads write one of them.
-LAMELLA_INLINE bool ascend(Labels rows) {
-    for (Int i = 1; i < rows.size; ++i) {
-        if (rows.data[i - 1] >= rows.data[i]) return false;
-    }
-    return true;
-}
-
-template <class T>
-Status put_rows(In<T> y, Labels rows, Out<T> table) {
-    LAMELLA_REQUIRE(rows_fit(table, rows, y));
-    LAMELLA_REQUIRE(all_within(rows, table.shape[0]) && ascend(rows));
-    const Int columns = table.shape[1];
-    for_rows({rows.size, columns}, [&](Int i) {
-        prefetch_row(table.data, rows, columns, i, columns * Int{sizeof(T)});
-        copy(y.data + i * columns, table.data + rows.data[i] * columns, columns);
     });
     return nullptr;
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from operator import setitem
 
 from lamella import _kernels
 from lamella.core.atomic import Call
@@ -40,6 +41,6 @@ def calls(
                 table = tables[i].reshape(len(tables[i]), -1)
                 copies = _kernels.empty_like(table, (len(rows), table.shape[1]))
                 _kernels.take_forward(table, rows, copies)
-                put.append((_kernels.put_rows, (copies, rows, table)))
+                put.append((setitem, (table, rows, copies)))
                 tables[i] = copies.reshape(read[i].shape)
     return [(kernel, (whole[0], read, *whole[1:], *rest)), *put]
