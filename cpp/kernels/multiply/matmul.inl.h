@@ -27,10 +27,12 @@ void multiply_outer(const T* columns, const T* rows, Int batch, Int m, Int n, T*
 }
 
 // Whether y = a^T b reads the columns of a [k, m] where they are, because they are read only a few times: by each panel of b
-// once. Copies of them took up to a fifth of the time. b has no end of a row within a vector.
+// once. Copies of them took up to a fifth of the time. The last tile is as wide as the rest of b's rows: it reads nothing
+// behind b.
 template <class T>
 bool reads_columns(Int m, Int n, Int k) {
-    if (n % kTileColumns<T> % kLanes<T> != 0) return false;
+    const Int rest = n % kTileColumns<T>;
+    if (rest != 0 && tile_columns<T>(rest) != rest) return false;
     if (n <= kTileColumns<T>) return k <= 256;
     return n <= 4 * kTileColumns<T> && k <= (m * Int(sizeof(T)) % 512 == 0 ? 64 : 128);
 }
