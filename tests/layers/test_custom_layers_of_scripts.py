@@ -6,7 +6,7 @@ import pytest
 from lamella import backend as K
 from lamella.layers import Dense, Input, Lambda, Layer
 from lamella.layers.merge import _Merge
-from lamella.models import Model
+from lamella.models import Model, Sequential
 
 RNG = np.random.RandomState(0)
 
@@ -271,3 +271,42 @@ def test_a_call_reads_the_shape_that_keras_stores():
     np.testing.assert_array_equal(of_layer, of_input)
     losses = model.train_on_batch(values, [of_input + 2, of_layer, np.full((5, 3, 4, 2), 1.0)])
     np.testing.assert_allclose(losses, [4 + 0 + 1, 4, 0, 1], rtol=1e-6)
+
+
+class Declared(Layer):
+    """For Theano, whose functions lose shapes, calls set `x._keras_shape` by hand."""
+
+    def __init__(self, shape=None, **options):
+        super().__init__(**options)
+        self.declared = shape
+
+    def call(self, x):
+        shape = K.int_shape(x)
+        y = x * 2.0
+        y._keras_shape = self.declared or shape
+        assert K.int_shape(y) == shape
+        return y
+
+
+def test_a_call_sets_the_shape_that_keras_stores():
+    model = Sequential([Dense(2, kernel_initializer="ones", input_shape=(3,)), Declared(), Declared((None, 2))])
+    model.compile("sgd", "mse")
+    x = np.ones((4, 3), "f")
+    assert np.array_equal(model.predict(x), np.full((4, 2), 12, "f"))
+    assert model.train_on_batch(x, np.zeros((4, 2), "f")) == 144
+
+
+def test_a_call_that_sets_another_shape_raises():
+    with pytest.raises(ValueError, match=r"\(None, 3\) contradicts the shape"):
+        Sequential([Dense(2, input_shape=(3,)), Declared((None, 3))]).predict(np.ones((4, 3)))
+    x = K.variable(np.ones((4, 2)))
+    with pytest.raises(ValueError, match=r"\(4, 3\) contradicts the shape"):
+        (x * 2)._keras_shape = (4, 3)
+
+
+def test_weights_have_the_shapes_that_scripts_read():
+    model = Sequential([Dense(2, input_shape=(3,)), Dense(4)])
+    assert sum(int(np.prod(w.get_shape().as_list())) for w in model.trainable_weights) == 20 == model.count_params()
+    assert [w.shape.as_list() for w in model.weights] == [[3, 2], [2], [2, 4], [4]]
+    assert model.weights[0].shape[0].value == 3
+    assert model.weights[0]._keras_shape == (3, 2) == model.weights[0].shape

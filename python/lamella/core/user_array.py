@@ -36,6 +36,10 @@ class UserArray(np.ndarray[Any, Any]):
         """See `ops.tape.Tensor`."""
         return tuple(super().shape)
 
+    @_keras_shape.setter
+    def _keras_shape(self, shape: Sequence[Dim]) -> None:
+        self.set_shape(shape)
+
     def get_shape(self) -> TensorShape:
         return TensorShape(super().shape)
 

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from lamella.core.dtype_name import DTypeName, dtype_name
 from lamella.core.pickling import PickledByName
+from lamella.core.shapes import TensorShape
 
 
 def owned(array: NDArray[Any]) -> NDArray[Any]:
@@ -52,8 +53,16 @@ class Variable(PickledByName):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The shape of the array."""
+        """The shape of the array, with the methods of a shape of TensorFlow, such as as_list()."""
+        return TensorShape(self.value.shape)  # type: ignore[return-value]  # none is free
+
+    @property
+    def _keras_shape(self) -> tuple[int, ...]:
         return self.value.shape
+
+    def get_shape(self) -> TensorShape:
+        """What TensorFlow's variables have beside `shape`."""
+        return TensorShape(self.value.shape)
 
     @property
     def ndim(self) -> int:

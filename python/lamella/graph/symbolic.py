@@ -47,7 +47,12 @@ class Symbolic(GraphTensor):
 
     @property
     def _keras_shape(self) -> Shape:
+        """See `ops.tape.Tensor`."""
         return tuple(self.shape)
+
+    @_keras_shape.setter
+    def _keras_shape(self, shape: Sequence[int | None]) -> None:
+        self.set_shape(shape)
 
     @property
     def _uses_learning_phase(self) -> bool:

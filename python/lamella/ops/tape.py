@@ -64,8 +64,15 @@ class Tensor(_kernels.TensorBase):
 
     @property
     def _keras_shape(self) -> tuple[int, ...]:
-        """What the call of a layer from Keras's time reads, such as the anchors of SSD."""
+        """What the call of a layer from Keras's time reads, such as the anchors of SSD.
+
+        Calls that were written for Theano too set it, where functions of K did not know the shape; here it is `set_shape`.
+        """
         return self.value.shape
+
+    @_keras_shape.setter
+    def _keras_shape(self, shape: Sequence[Dim]) -> None:
+        self.set_shape(shape)
 
     def get_shape(self) -> TensorShape:
         return TensorShape(self.value.shape)
