@@ -7,6 +7,7 @@
 #include "kernels/elementwise/elementary.inl.h"
 #include "kernels/elementwise/extremum.inl.h"
 #include "kernels/elementwise/gaussian_noise.inl.h"
+#include "kernels/elementwise/modulo.inl.h"
 #include "kernels/elementwise/prelu.inl.h"
 #include "kernels/elementwise/reduce.inl.h"
 #include "kernels/elementwise/softmax.inl.h"

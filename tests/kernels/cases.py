@@ -141,6 +141,8 @@ def calls(dtype):
     yield "batch_norm_relu_inference", (a(*rows), a(c), a(c), a(c), a(c), 1e-3, 0.5, a(*rows))
     yield "elementary_forward", (a(*rows), 3, -1.5, 0.0, a(*rows))
     yield "elementary_backward", (a(*rows), a(*rows), 3, -1.5, 0.0, a(*rows))
+    yield "modulo", (a(*rows), a(*rows) + 0.5, a(*rows))
+    yield "floor_divide", (a(*rows), a(*rows) + 0.5, a(*rows))
     yield "where", ((a(*rows) > 0.5).view(np.uint8), a(*rows), a(*rows), a(*rows))
     yield "arithmetic", (a(1, *rows), a(1, 1, COLUMNS), 5, a(1, *rows))
     yield "measure_stream", tuple(a(40_001) for _ in range(4))

@@ -354,6 +354,14 @@ LAMELLA_API lamella_status lamella_arithmetic_f32(const lamella_f32* a, const la
         const lamella_f32* y);
 LAMELLA_API lamella_status lamella_arithmetic_f64(const lamella_f64* a, const lamella_f64* b, int64_t operation,
         const lamella_f64* y);
+// modulo: a mod b with the sign of b, as in Python.  floor_divide: floor(a / b).  b has a's size or one element. Numbers that are
+// not finite, quotients of 2^22 and more in size and products near the smallest number are an error; y may have any contents then.
+// Writes y.
+LAMELLA_API lamella_status lamella_modulo_f32(const lamella_f32* a, const lamella_f32* b, const lamella_f32* y);
+LAMELLA_API lamella_status lamella_modulo_f64(const lamella_f64* a, const lamella_f64* b, const lamella_f64* y);
+// Writes y.
+LAMELLA_API lamella_status lamella_floor_divide_f32(const lamella_f32* a, const lamella_f32* b, const lamella_f32* y);
+LAMELLA_API lamella_status lamella_floor_divide_f64(const lamella_f64* a, const lamella_f64* b, const lamella_f64* y);
 // --- rows: x [R, C], each row separately. Here and in the losses R may be any number of axes --------------
 // softmax over C. NaN, and a row in which all elements are -inf, give NaN.
 // Writes y; in place: y.

@@ -122,7 +122,9 @@ divide = _binary(
     # Summed before the division, which then has b's few elements.
     lambda a, b, y, dy: broadcast.negative(_quotient(unbroadcast(_product_of(dy, y), b), b)),
 )
-mod = _binary("mod", "a - b * floor(a / b)", np.mod, lambda a, b, y, dy: dy, lambda a, b, y, dy: -dy * np.floor_divide(a, b))
+mod = _binary(
+    "mod", "a - b * floor(a / b)", broadcast.remainder, lambda a, b, y, dy: dy, lambda a, b, y, dy: -dy * broadcast.floor_divide(a, b)
+)
 
 
 _zero = functools.cache(functools.partial(np.zeros, ()))

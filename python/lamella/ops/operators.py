@@ -10,7 +10,7 @@ import numpy as np
 from lamella.core.types import Array, Value
 from lamella.core.user_array import CONSTANTS, as_beside
 from lamella.core.variable import Variable
-from lamella.ops import math, shape
+from lamella.ops import broadcast, math, shape
 from lamella.ops.tape import Tensor, array_of, value_of
 
 _deferred_to: set[type] = set()
@@ -38,7 +38,7 @@ def _like(op: Callable[..., object], swapped: bool) -> Callable[[Tensor | Variab
 
 def _floor_divide(a: Value, b: Value) -> Array:
     """floor(a / b): as in TensorFlow, no gradient."""
-    return np.asarray(np.floor_divide(array_of(a), array_of(b)))
+    return broadcast.floor_divide(array_of(a), array_of(b))
 
 
 def _comparison(compare: Callable[[object, object], object]) -> Callable[[Tensor | Variable, object], object]:

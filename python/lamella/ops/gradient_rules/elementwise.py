@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from lamella.core.types import Array, Value
-from lamella.ops import activations, math, noise, reduce, shape
+from lamella.ops import activations, broadcast, math, noise, reduce, shape
 from lamella.ops.arrays import constant_like
 from lamella.ops.dropout import alpha_dropout
 from lamella.ops.gradient_rules.walk import RULES, Call, Rule, constant_slope
@@ -94,7 +94,7 @@ RULES.update(
         math.add: _broadcast(lambda *values: [values[-1]] * (len(values) - 2)),
         math.subtract: _broadcast(lambda a, b, y, dy: (dy, math.negative(dy))),
         math.divide: _broadcast(lambda a, b, y, dy: (math.divide(dy, b), math.negative(math.divide(math.multiply(dy, y), b)))),
-        math.mod: _broadcast(lambda a, b, y, dy: (dy, math.multiply(dy, -np.floor_divide(array_of(a), array_of(b))))),
+        math.mod: _broadcast(lambda a, b, y, dy: (dy, math.multiply(dy, -broadcast.floor_divide(array_of(a), array_of(b))))),
         math.maximum: _broadcast(lambda a, b, y, dy: _split(array_of(a) >= array_of(b), dy)),
         math.minimum: _broadcast(lambda a, b, y, dy: _split(array_of(a) <= array_of(b), dy)),
         math.power: _broadcast(_power),
