@@ -80,26 +80,38 @@ LAMELLA_INLINE void fold_joined(const T* joined, Int width, Int columns, T* out)
     }
 }
 
+// Joined rows that are summed one after another. The sums of longer columns are sums of such sums: one by one, a million equal
+// numbers of float32 had an error of 1 %.
+constexpr Int kRowsOfPiece = 1024;
+
 // out[c] = sum of column c of [elements / columns, columns].
 template <class T>
 LAMELLA_INLINE void sum_some_rows(const T* x, Int elements, Int columns, T* out) {
-    const auto add = [=](Int at, Int, Int part, Vec<T>(&sum)[1]) { sum[0] += load(x + at, part); };
-    const auto ahead = [=](Int at) { __builtin_prefetch(x + at, 0, 2); };
-    const Int width = joined_width<T>(columns);
-    if (width == columns) {
-        sum_joined<T, 1>(elements, width, out, add, ahead);
+    const auto sum = [=](Int first, Int count, Int width, T* to) {
+        const auto add = [=](Int at, Int, Int part, Vec<T>(&sums)[1]) { sums[0] += load(x + first + at, part); };
+        const auto ahead = [=](Int at) { __builtin_prefetch(x + first + at, 0, 2); };
+        sum_joined<T, 1>(count, width, to, add, ahead);
+    };
+    const Int width = joined_width<T>(columns), most = kRowsOfPiece * width;
+    if (width > kMaxJoined || (width == columns && elements <= most)) {
+        sum(0, elements, width, out);
         return;
     }
-    T joined[kMaxJoined];
-    sum_joined<T, 1>(elements, width, joined, add, ahead);
+    T joined[kMaxJoined], next[kMaxJoined];
+    sum(0, smaller(elements, most), width, joined);
+    for (Int at = most; at < elements; at += most) {
+        sum(at, smaller(elements - at, most), width, next);
+        for_vectors<T>(0, width, [&](Int i, Int part) { store(joined + i, load(joined + i, part) + load(next + i, part), part); });
+    }
     fold_joined(joined, width, columns, out);
 }
 
-// Rows are cut into at most kMaxRowChunks chunks, so that the partial sums are small compared with the rows.
+// Rows are cut into at most kMaxRowChunks chunks, so that the partial sums are small compared with the rows, or into chunks of
+// kRowsOfPiece rows.
 constexpr Int kMaxRowChunks = 64;
 LAMELLA_INLINE Int row_grain(Int rows, Int columns) {
-    const Int by_work = (kChunkElements + columns - 1) / columns, by_count = (rows + kMaxRowChunks - 1) / kMaxRowChunks;
-    return by_work > by_count ? by_work : by_count;
+    const Int by_work = ceil_divide(kChunkElements, columns), by_count = ceil_divide(rows, kMaxRowChunks);
+    return larger(by_work, smaller(by_count, kRowsOfPiece));
 }
 
 // out[c] = sum of column c: chunks of rows first, then the chunks in order.

@@ -51,6 +51,37 @@ def test_long_rows_stay_accurate(target, threads):
     assert np.array_equal(*sums)
 
 
+@pytest.mark.parametrize("columns", [1, 3, 40, 64, 100, 1100])
+def test_long_columns_stay_accurate(target, threads, columns):
+    rows = 2_000_003 if columns < 50 else 5_001
+    x = np.full((rows, columns), 0.1, np.float32)
+    sums = np.empty((2, columns), np.float32)
+    for count, y in enumerate(sums, 1):
+        _kernels.set_num_threads(count)
+        _kernels.sum_columns(x, y)
+    np.testing.assert_allclose(sums[0], x.sum(axis=0, dtype=np.float64), rtol=2e-5)
+    assert np.array_equal(*sums)
+
+
+@pytest.mark.parametrize("columns, places", [(3, 1 << 19), (64, 1 << 16), (100, 40_000)])
+def test_averages_of_many_places_stay_accurate(target, columns, places):
+    x, y = np.full((1, places, columns), 0.1, np.float32), np.empty((1, columns), np.float32)
+    _kernels.global_avg_pool_forward(x, y)
+    np.testing.assert_allclose(y, np.float32(0.1), rtol=2e-5)
+
+
+@dtypes
+def test_columns_of_every_number_of_pieces(target, dtype):
+    """Columns of up to 1,024 rows of vectors are summed in one piece."""
+    rng = np.random.default_rng(0)
+    for columns, rows in ((64, [1023, 1024, 1025, 2048, 3073]), (33, [16_384, 16_385, 40_000]), (2, [70_000])):
+        for n in rows:
+            x, y = surrounded(rng.normal(size=(1, n, columns)), dtype, 1), Guarded((1, columns), dtype, 1)
+            _kernels.global_avg_pool_forward(x, y.array)
+            np.testing.assert_allclose(y.array, x.mean(axis=1, dtype=np.float64), rtol=0, atol=2e-5 * n**-0.5)
+            assert y.intact()
+
+
 TOTALS = {"sum_all": lambda x: x.sum(), "sum_squares": lambda x: (x * x).sum(), "sum_absolute": lambda x: np.abs(x).sum()}
 
 
