@@ -34,6 +34,7 @@ def calls(dtype):
     yield "softmax_backward", (a(*rows), a(*rows), a(*rows))
     yield "take_forward", (a(50, 300), labels, a(ROWS, 300))
     yield "take_backward", (a(ROWS, 300), labels, a(50, 300))
+    yield "put_rows", ([a(ROWS, 300), a(ROWS, 1)], np.arange(ROWS), [a(ROWS + 7, 300), a(ROWS + 7, 1)])
     yield "sum_rows", (a(*rows), a(ROWS))
     yield "sum_columns", (a(*rows), a(COLUMNS))
     for name in ("sum_all", "sum_squares", "sum_absolute"):

@@ -1,4 +1,4 @@
-"""Taking rows against NumPy: all widths, tables with one row, rows that are taken often or never, indices out of range."""
+"""Taking and putting rows against NumPy: all widths, tables with one row, rows that are taken often or never, indices out of range."""
 
 import numpy as np
 import pytest
@@ -33,6 +33,44 @@ def test_take(target, dtype, size):
     assert y.intact() and dx.intact()
 
 
+@pytest.mark.parametrize("size", SIZES, ids=str)
+@dtypes
+def test_put(target, dtype, size):
+    x, dy, rows = draws(size, dtype)
+    rows = np.unique(rows)
+    y, narrow = dy[: len(rows)], np.arange(len(rows), dtype=dtype)[:, np.newaxis]
+    tables = [Guarded(x.shape, dtype, 2), Guarded((len(x), 1), dtype)]
+    befores = x, np.full((len(x), 1), -1, dtype)
+    for table, before in zip(tables, befores):
+        table.array[...] = before
+    _kernels.put_rows([surrounded(y, dtype, 1), narrow], rows, [table.array for table in tables])
+    for table, before, new in zip(tables, befores, (y, narrow)):
+        before[rows] = new
+        np.testing.assert_array_equal(table.array, before)
+        assert table.intact()
+
+
+@pytest.mark.parametrize("rows", [[1, 1], [2, 0], [0, 3], [-1, 0]])
+def test_put_refuses_rows_that_do_not_ascend(rows):
+    table = np.zeros((3, 2))
+    with pytest.raises(ValueError, match="ascend" if max(rows) < 3 and min(rows) >= 0 else "all_within"):
+        _kernels.put_rows([np.ones((2, 2))], np.array(rows), [table])
+    assert not table.any()
+
+
+def test_put_refuses_tables_that_do_not_fit():
+    rows, table = np.array([0, 2]), np.zeros((3, 2))
+    for ys, tables, message in (
+        ([np.ones((2, 2))], [table, np.zeros((3, 2))], "ys.count == tables.count"),
+        ([np.ones((2, 2)), np.ones((2, 3))], [table, np.zeros((3, 2))], "rows_fit"),
+        ([np.ones((2, 2)), np.ones((2, 2))], [table, np.zeros((2, 2))], "all_within"),
+        ([np.ones(4)], [table], "rows_fit"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            _kernels.put_rows(ys, rows, tables)
+        assert not table.any()
+
+
 @pytest.mark.parametrize("columns", [500, 512, 513, 1100])  # around the size up to which rows are prefetched
 def test_wide_rows(target, columns):
     rng = np.random.default_rng(columns)
@@ -41,6 +79,10 @@ def test_wide_rows(target, columns):
     y = np.empty((23, columns), "float32")
     _kernels.take_forward(x, rows, y)
     np.testing.assert_array_equal(y, x[rows])
+    table = np.zeros_like(x)
+    _kernels.put_rows([y[np.argsort(rows)]], np.sort(rows), [table])
+    x[np.setdiff1d(np.arange(40), rows)] = 0
+    np.testing.assert_array_equal(table, x)
 
 
 @dtypes

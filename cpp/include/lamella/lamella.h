@@ -876,6 +876,13 @@ LAMELLA_API lamella_status lamella_take_forward_f64(const lamella_f64* x, const 
 // Writes dx.
 LAMELLA_API lamella_status lamella_take_backward_f32(const lamella_f32* dy, const lamella_i64* rows, const lamella_f32* dx);
 LAMELLA_API lamella_status lamella_take_backward_f64(const lamella_f64* dy, const lamella_i64* rows, const lamella_f64* dx);
+// tables[k][rows[i]] = ys[k][i]; their other rows stay. tables[k] [R, C] and ys[k] [N, C], C of their own for each k; rows ascend
+// and are distinct.
+// Writes tables.
+LAMELLA_API lamella_status lamella_put_rows_f32(const lamella_f32_list* ys, const lamella_i64* rows,
+        const lamella_f32_list* tables);
+LAMELLA_API lamella_status lamella_put_rows_f64(const lamella_f64_list* ys, const lamella_i64* rows,
+        const lamella_f64_list* tables);
 // --- copies ------------------------------------------------------------------------------------------------
 // y[i, j, ...] = x[offset + i * strides[0] + j * strides[1] + ...], where x's elements are counted in their order in memory. One
 // stride for each axis of y; strides may be 0 or negative. x has all these elements.

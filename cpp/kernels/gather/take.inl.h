@@ -1,4 +1,4 @@
-// Rows of a table by their indices. x, dx [R, C]; rows [N]; y, dy [N, C].
+// Rows of tables by their indices. x, dx [R, C]; rows [N]; y, dy [N, C].
 #pragma once
 #include "kernels/rows.h"
 
@@ -53,6 +53,34 @@ LAMELLA_INLINE void sum_rows_at(const T* dy, Int columns, const Int* places, Int
         for (Int k = first + 1; k < last; ++k) sum += load(dy + places[k] * columns + c, part);
         store(to + c, sum, part);
     });
+}
+
+// Rows that ascend are distinct, so that no two threads write one of them.
+LAMELLA_INLINE bool ascend(Labels rows) {
+    for (Int i = 1; i < rows.size; ++i) {
+        if (rows.data[i - 1] >= rows.data[i]) return false;
+    }
+    return true;
+}
+
+template <class T>
+Status put_rows(InList<T> ys, Labels rows, List<T> tables) {
+    LAMELLA_REQUIRE(ys.count == tables.count);
+    LAMELLA_REQUIRE(ascend(rows));
+    for (Int k = 0; k < tables.count; ++k) {
+        LAMELLA_REQUIRE(rows_fit(tables.items[k], rows, ys.items[k]));
+        LAMELLA_REQUIRE(all_within(rows, tables.items[k].shape[0]));
+    }
+    for (Int k = 0; k < tables.count; ++k) {
+        const T* const from = ys.items[k].data;
+        T* const table = tables.items[k].data;
+        const Int columns = ys.items[k].shape[1];
+        for_rows({rows.size, columns}, [&](Int i) {
+            prefetch_row(table, rows, columns, i, columns * Int{sizeof(T)});
+            copy(from + i * columns, table + rows.data[i] * columns, columns);
+        });
+    }
+    return nullptr;
 }
 
 // First the positions of each row in `rows` are listed in order, so that a row of dx is written once and by one thread.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from operator import setitem
 
 from lamella import _kernels
 from lamella.core.atomic import Call
@@ -37,10 +36,10 @@ def calls(
     for i, g in enumerate(grads):
         if isinstance(g, RowsGradient):
             rows, read[i] = g.touched()
-            for tables in whole:
-                table = tables[i].reshape(len(tables[i]), -1)
-                copies = _kernels.empty_like(table, (len(rows), table.shape[1]))
-                _kernels.take_forward(table, rows, copies)
-                put.append((setitem, (table, rows, copies)))
-                tables[i] = copies.reshape(read[i].shape)
+            tables = [arrays[i].reshape(len(arrays[i]), -1) for arrays in whole]
+            copies = [_kernels.empty_like(table, (len(rows), table.shape[1])) for table in tables]
+            put.append((_kernels.put_rows, (copies, rows, tables)))
+            for arrays, table, copy in zip(whole, tables, copies):
+                _kernels.take_forward(table, rows, copy)
+                arrays[i] = copy.reshape(read[i].shape)
     return [(kernel, (whole[0], read, *whole[1:], *rest)), *put]
