@@ -47,8 +47,8 @@ def test_division(target, dtype, kind, kernel, function):
 def test_quotients_of_many_digits(target, dtype):
     rng = np.random.default_rng(0)
     b = (rng.uniform(1, 2, 20_000) * rng.choice([-1, 1], 20_000)).astype(dtype)
-    a = (b * rng.integers(1 << 21, 1 << 22, 20_000)).astype(dtype)
-    for a in (a, np.nextafter(a, dtype(0)), np.nextafter(a, dtype(1e30)) * dtype(0.5)):
+    multiples = (b * rng.integers(1 << 21, 1 << 22, 20_000)).astype(dtype)
+    for a in (multiples, np.nextafter(multiples, dtype(0)), np.nextafter(multiples, dtype(1e30)) * dtype(0.5)):
         for kernel, function in ((_kernels.modulo, np.mod), (_kernels.floor_divide, np.floor_divide)):
             y = np.empty_like(a)
             kernel(a, b, y)
@@ -83,7 +83,9 @@ def test_what_is_not_exact_is_refused(target, dtype, a, b, kernel, function):
 def test_extreme_numbers_are_exact_or_refused(target, dtype, extreme, kernel, function):
     rng = np.random.default_rng(0)
     limit = np.finfo(dtype)
-    size = limit.tiny * (2.0**29 if dtype is np.float32 else 2.0**63) if extreme == "tiny" else limit.max / 2  # products may be infinite
+    size = (
+        limit.tiny * (2.0**29 if dtype is np.float32 else 2.0**63) if extreme == "tiny" else limit.max / 2
+    )  # products may be infinite
     refused = 0
     for _ in range(300):
         a = (size * rng.uniform(-2, 2, 4)).astype(dtype)

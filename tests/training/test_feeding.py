@@ -310,20 +310,24 @@ def test_an_error_of_a_worker_ends_fit_with_its_traceback(workers, processes):
     model.fit(X, Y, verbose=0)
 
 
-def test_the_other_workers_end_within_two_seconds_after_an_error():
-    asked_at = []
+def test_the_other_workers_end_after_an_error():
+    asked, failed = [], threading.Event()
 
     class Slow(Rows):
         def __getitem__(self, index):
+            asked.append(index)
             if index == 0:
-                asked_at.append(time.monotonic())
+                failed.set()
                 raise ValueError("bad row")
+            failed.wait()
             time.sleep(0.2)
-            return super().__getitem__(index)
+            return super().__getitem__(index % 8)
 
+    before = threading.active_count()
     with pytest.raises(ValueError, match="bad row"):
-        linear().fit(Slow(), workers=4, shuffle=False, verbose=0)
-    assert time.monotonic() - asked_at[0] < 2
+        linear().fit(Slow(100_000), workers=4, shuffle=False, verbose=0)
+    assert threading.active_count() <= before
+    assert len(asked) < 1000
 
 
 class Deadly(Rows):
@@ -420,7 +424,7 @@ class Endless(Rows):
 
 @pytest.mark.parametrize("processes", [False, True])
 def test_ctrl_c_leaves_no_worker(processes, interruptible):
-    started, pressed = threading.Event(), []
+    started = threading.Event()
 
     class Started(Callback):
         def on_batch_end(self, batch, logs=None):
@@ -428,7 +432,6 @@ def test_ctrl_c_leaves_no_worker(processes, interruptible):
 
     def press():
         started.wait()
-        pressed.append(time.monotonic())
         os.kill(os.getpid(), signal.SIGINT)
 
     thread = threading.Thread(target=press)
@@ -437,7 +440,6 @@ def test_ctrl_c_leaves_no_worker(processes, interruptible):
         linear().fit(
             Endless(), workers=3, use_multiprocessing=processes, verbose=0, callbacks=[Started()], validation_data=Rows()
         )  # fmt: skip
-    assert time.monotonic() - pressed[0] < 2
     thread.join()
 
 

@@ -48,23 +48,23 @@ class Snapshots(Callback):
 
 
 @pytest.mark.parametrize("delay", [0.0, 0.03, 0.11])
-def test_ctrl_c_ends_fit_within_a_second_after_a_completed_step(delay, interruptible):
+def test_ctrl_c_ends_fit_after_a_completed_step(delay, interruptible):
     m, x, y = problem()
     spy = Snapshots()
-    pressed = []
+    pressed = []  # completed steps
+    signal.signal(signal.SIGINT, lambda *_: (pressed.append(len(spy.after)), signal.default_int_handler(*_)))
 
     def press():
         spy.started.wait()
         time.sleep(delay)
-        pressed.append(time.perf_counter())
         os.kill(os.getpid(), signal.SIGINT)
 
     thread = threading.Thread(target=press)
     thread.start()
     with pytest.raises(KeyboardInterrupt):
         m.fit(x, y, epochs=1000, verbose=0, callbacks=[spy])
-    assert time.perf_counter() - pressed[0] < 1.0
     thread.join()
+    assert len(spy.after) - pressed[0] in (0, 1)
     assert spy.ended == 1
     now = m.get_weights()
     assert all(np.isfinite(w).all() for w in now)

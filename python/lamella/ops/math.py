@@ -14,7 +14,7 @@ from lamella.core.types import Array
 from lamella.ops import broadcast
 from lamella.ops.activations import exponential
 from lamella.ops.arrays import contiguous, empty_like, in_place_of, is_of_kernels
-from lamella.ops.broadcast import ABSOLUTE, CLIP, POWER, ROOT, elementwise, unbroadcast
+from lamella.ops.broadcast import ABSOLUTE, CLIP, POWER, ROOT, elementwise, floor_divide, remainder, unbroadcast
 from lamella.ops.tape import Backward, Gradients, Tensor, differentiable
 
 exp = exponential
@@ -122,9 +122,7 @@ divide = _binary(
     # Summed before the division, which then has b's few elements.
     lambda a, b, y, dy: broadcast.negative(_quotient(unbroadcast(_product_of(dy, y), b), b)),
 )
-mod = _binary(
-    "mod", "a - b * floor(a / b)", broadcast.remainder, lambda a, b, y, dy: dy, lambda a, b, y, dy: -dy * broadcast.floor_divide(a, b)
-)
+mod = _binary("mod", "a - b * floor(a / b)", remainder, lambda a, b, y, dy: dy, lambda a, b, y, dy: -dy * floor_divide(a, b))
 
 
 _zero = functools.cache(functools.partial(np.zeros, ()))
