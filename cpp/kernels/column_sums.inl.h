@@ -101,7 +101,8 @@ LAMELLA_INLINE void sum_some_rows(const T* x, Int elements, Int columns, T* out)
     sum(0, smaller(elements, most), width, joined);
     for (Int at = most; at < elements; at += most) {
         sum(at, smaller(elements - at, most), width, next);
-        for_vectors<T>(0, width, [&](Int i, Int part) { store(joined + i, load(joined + i, part) + load(next + i, part), part); });
+        for_vectors<T>(0, width,
+                       [&](Int i, Int part) { store(joined + i, load(joined + i, part) + load(next + i, part), part); });
     }
     fold_joined(joined, width, columns, out);
 }

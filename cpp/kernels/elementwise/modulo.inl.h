@@ -23,8 +23,8 @@ LAMELLA_INLINE Vec<T> high_half(Vec<T> v) {
     return as_vec<T>(as_bits<T>(v) & ~((Word(1) << (sizeof(T) == 4 ? 12 : 27)) - 1));
 }
 
-// What q b loses when it is rounded, from halves of the factors, whose products are exact (Dekker 1971). Also where the CPU has a
-// fused product: compilers need not use it.
+// What q b loses when it is rounded, from halves of the factors, whose products are exact (Dekker 1971). Also where the CPU has
+// a fused product: compilers need not use it.
 template <class T>
 LAMELLA_INLINE Vec<T> lost_by(Vec<T> product, Vec<T> q, Vec<T> b) {
     const Vec<T> qh = high_half<T>(q), bh = high_half<T>(b), ql = q - qh, bl = b - bh;
@@ -44,7 +44,7 @@ LAMELLA_INLINE Divided<T> divided_down(Vec<T> a, Vec<T> b, Bits<T>* inexact) {
     Vec<T> q = nearest > quotient ? nearest - T(1) : nearest;
     const Vec<T> product = uncontracted<T>(q * b);
     *inexact |= ~(abs<T>(quotient) < T(kMostQuotient)) | (b - b != T(0)) | (product - product != T(0));  // infinite: NaN
-    *inexact |= (abs<T>(product) < kLeastProduct<T>) & (abs<T>(q) > T(1));
+    *inexact |= (abs<T>(q) > T(1)) & (abs<T>(product) < T(kLeastProduct<T>));
     Vec<T> rest = (a - product) - lost_by<T>(product, q, b);
     // The quotient was rounded up to a whole number: q is too large by 1, and the rest has not the sign of b.
     const auto wrong = (rest != T(0)) & ((rest < T(0)) ^ (b < T(0)));
