@@ -115,3 +115,14 @@ def test_what_does_not_fit_is_refused_and_nothing_changes():
     for momentum in (-0.1, 1.5, float("nan")):
         with pytest.raises(ValueError, match=r"expected momentum in \[0, 1\]"):
             WeightAverage(params, momentum)
+
+
+def test_a_momentum_that_is_set_later_is_checked():
+    average = WeightAverage([np.ones(3)], momentum=0.5)
+    for wrong in (1.5, -0.1, np.nan):
+        with pytest.raises(ValueError, match=r"expected momentum in \[0, 1\], got"):
+            average.momentum = wrong
+    assert average.momentum == 0.5
+    average.momentum = 0.25
+    average.update([np.full(3, 5.0)])
+    np.testing.assert_array_equal(average.averages[0], np.full(3, 4.0))

@@ -167,3 +167,49 @@ def test_an_unknown_keyword_names_the_class(rule):
 def test_decays_are_below_1(rule, name, number):
     with pytest.raises(ValueError, match=f"^{rule.__name__}: expected {name} below 1, got {number}$"):
         rule(**{name: number})
+
+
+@pytest.mark.parametrize("wrong", [-1, 2.7, np.nan, [1], "3"])
+@pytest.mark.parametrize("rule", RULES)
+def test_a_state_with_no_number_of_steps_is_refused(rule, wrong):
+    ps, opt = draw(0), rule(0.01)
+    opt.step(ps, draw(1))
+    state = opt.get_state()
+    with pytest.raises(ValueError, match="expected iterations to be a whole number >= 0, got"):
+        opt.set_state(state | {"iterations": wrong})
+    assert opt.iterations == 1
+    opt.set_state(state | {"iterations": 4})
+    assert opt.iterations == 4
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_seeds_are_whole_numbers_of_any_size(rule):
+    results = []
+    for seed in (2**64 + 5, 5, 2**63 + 5, -(2**63) + 5, np.int64(5)):
+        p = storage.to_bfloat16(np.ones(4000, np.float32))
+        rule(0.01, seed=seed).step([p], [np.full(4000, 0.01, np.float32)])
+        results.append(p.tobytes())
+    assert results[0] == results[1] == results[4] != results[2] == results[3]
+    with pytest.raises(TypeError, match="integer"):
+        rule(0.01, seed=2.7)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_gradients_may_share_memory_if_they_are_only_read(rule):
+    ps, g = draw(0, ((5, 3), (5, 3))), draw(1, ((5, 3),))[0]
+    apart = [p.copy() for p in ps]
+    rule(0.01).step(ps, [g, g])
+    rule(0.01).step(apart, [g, g.copy()])
+    assert [p.tobytes() for p in ps] == [p.tobytes() for p in apart]
+    before = [p.copy() for p in ps]
+    with pytest.raises(ValueError, match="memory of its own"):
+        rule(0.01).step(ps, [g, g], zero=True)
+    assert [p.tobytes() for p in ps] == [p.tobytes() for p in before] and g.any()
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_arrays_may_come_from_generators(rule):
+    ps, twins = draw(0), draw(0)
+    rule(0.01).step((p for p in ps), (g for g in draw(1)))
+    rule(0.01).step(twins, draw(1))
+    assert [p.tobytes() for p in ps] == [p.tobytes() for p in twins]

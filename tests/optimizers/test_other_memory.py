@@ -7,7 +7,7 @@ import mmap
 import numpy as np
 import pytest
 
-from lamella.optimizers import SGD, Adam
+from lamella.optimizers import SGD, Adam, NarrowSGD, WeightAverage
 
 START, STEPS = [1.0, 2.0, 3.0, 4.0], 4
 
@@ -172,6 +172,31 @@ def test_tensors_of_torch_are_stepped_in_place_and_autograd_sees_it():
     np.testing.assert_array_equal(w.detach().numpy(), straight)
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         loss.backward()
+
+
+@pytest.mark.parametrize("make", [lambda: Adam(lr=0.1), lambda: NarrowSGD(0.1)])
+def test_autograd_sees_steps_of_tensors_from_a_generator(make):
+    torch = pytest.importorskip("torch")
+    w, straight = torch.ones(4, requires_grad=True), np.ones(4, "f4")
+    ours, theirs = make(), make()
+    for step in range(2):
+        loss, version = (w * w).sum(), w._version
+        ours.step((p for p in [w]), (g for g in [gradient(step)]))
+        assert w._version > version
+        theirs.step([straight], [gradient(step)])
+    np.testing.assert_array_equal(w.detach().numpy(), straight)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        loss.backward()
+
+
+def test_autograd_sees_averages_written_into_tensors_from_a_generator():
+    torch = pytest.importorskip("torch")
+    w = torch.ones(4, requires_grad=True)
+    average = WeightAverage(p for p in [w])
+    for write in (average.swap, average.copy_to):
+        version = w._version
+        write(p for p in [w])
+        assert w._version > version
 
 
 def test_steps_on_foreign_memory_compare_it_without_copies(monkeypatch):

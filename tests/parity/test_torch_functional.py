@@ -331,3 +331,13 @@ def test_cross_entropy_ignores_rows_of_any_logits(reduction, value):
     results[1][1][1] = 0  # torch 2.13 gives NaN here, against its own documentation
     for ours, theirs in zip(*results):
         torch.testing.assert_close(ours, theirs, rtol=1e-11, atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64])
+@pytest.mark.parametrize("ignored", [-100, 3, 156, 400])
+def test_labels_of_any_width_are_compared_as_whole_numbers(dtype, ignored):
+    labels = torch.tensor([0, 3, 100, 7] if dtype is torch.int8 else [0, 3, 156, 7]).to(dtype)
+    logits = drawn(4, 200)
+    wanted = torch.nn.functional.cross_entropy(logits, labels.long(), ignore_index=ignored, reduction="none")
+    got = F.cross_entropy(logits, labels, ignore_index=ignored, reduction="none")
+    np.testing.assert_allclose(got.detach(), wanted.detach(), rtol=1e-6)

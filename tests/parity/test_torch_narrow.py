@@ -438,3 +438,42 @@ def test_a_state_of_another_model_or_storage_is_refused(name):
 def test_an_unknown_keyword_names_the_class(name):
     with pytest.raises(TypeError, match=f"^{name}: unexpected keyword argument 'clipvalue'$"):
         make(name, parameters([(3,)]), clipvalue=1.0)
+
+
+@names
+@dtypes
+@pytest.mark.parametrize("zero", [False, True])
+@pytest.mark.parametrize("order", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("groups", [1, 2])
+def test_gradients_that_share_memory_are_read_by_all(name, dtype, zero, order, groups):
+    """As expanded gradients, or those of tied weights, do. The first parameter's call must not clear the second one's."""
+    shared = torch.randn(4, 3, 2, 2).to(memory_format=order, dtype=dtype)
+    starts = [torch.randn(4, 3, 2, 2).to(memory_format=order, dtype=dtype) for _ in range(3)]
+    results = []
+    for tied in (True, False):
+        params = [p.clone(memory_format=torch.preserve_format).requires_grad_() for p in starts]
+        for p in params:
+            p.grad = shared.clone(memory_format=torch.preserve_format)
+        if tied:
+            params[2].grad = params[0].grad
+        parts = [params] if groups == 1 else [params[:2], params[2:]]
+        opt = make(name, [{"params": part} for part in parts], seed=3, state_dtype="float32", stochastic=False)
+        for _ in range(2):
+            opt.step(zero=zero)
+            assert all((p.grad == 0).all() == zero for p in params)
+        results.append(params)
+    same(*results)
+
+
+@names
+def test_seeds_are_whole_numbers_of_any_size(name):
+    results = []
+    for seed in (2**64 + 5, 5, 2**63 + 5, -(2**63) + 5):
+        p = torch.ones(4000, dtype=torch.bfloat16).requires_grad_()
+        p.grad = torch.full_like(p, 0.01)
+        make(name, [p], seed=seed).step()
+        results.append(p.detach())
+    assert torch.equal(results[0], results[1]) and torch.equal(results[2], results[3])
+    assert not torch.equal(results[1], results[2])
+    with pytest.raises(TypeError, match="integer"):
+        make(name, [torch.ones(3, requires_grad=True)], seed=2.7)

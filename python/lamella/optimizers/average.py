@@ -46,12 +46,21 @@ class WeightAverage:
     """
 
     def __init__(self, params: Sequence[Any], momentum: float = 0.99, *, warmup: bool = False) -> None:
-        if not 0 <= momentum <= 1:
-            raise ValueError(f"WeightAverage: expected momentum in [0, 1], got {momentum!r}")
-        self.momentum = float(momentum)
+        self.momentum = momentum
         self.warmup = bool(warmup)
         self.updates = 0
         self._averages = [np.array(p) for p in self._checked(params)]
+
+    @property
+    def momentum(self) -> float:
+        """The factor of the old average in an update. It may be changed between updates."""
+        return self._momentum
+
+    @momentum.setter
+    def momentum(self, value: float) -> None:
+        if not 0 <= value <= 1:
+            raise ValueError(f"WeightAverage: expected momentum in [0, 1], got {value!r}")
+        self._momentum = float(value)
 
     @property
     def averages(self) -> list[Array]:
@@ -83,6 +92,7 @@ class WeightAverage:
         Raises:
             TypeError, ValueError: As in `update`. No weight is changed.
         """
+        params = list(params)
         for p, average in zip(self._fitting(params), self._averages):
             p[...] = average
         memory.note_change(params)
@@ -96,6 +106,7 @@ class WeightAverage:
         Raises:
             TypeError, ValueError: As in `update`. Nothing is changed.
         """
+        params = list(params)
         for p, average in zip(self._fitting(params), self._averages):
             kept = p.copy()
             p[...] = average

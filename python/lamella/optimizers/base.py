@@ -182,7 +182,7 @@ class Optimizer(Stateful):
         Raises:
             TypeError, ValueError: As in `step`.
         """
-        given = params
+        given = params = params if isinstance(params, (list, tuple)) else list(params)
         if scale != 1.0:
             self._check_scale(scale)
         if params is not self._params:

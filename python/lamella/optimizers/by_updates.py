@@ -130,7 +130,8 @@ class ByUpdates(Stateful):
         self, params: Sequence[Array], grads: Sequence[Array], constraints: Sequence[Callable[[Array], Array] | None] = ()
     ) -> bool:
         """The step of get_updates, which also applies the constraints of the parameters."""
-        given, who = params, type(self).__name__
+        given = params = params if isinstance(params, (list, tuple)) else list(params)
+        who = type(self).__name__
         if params is not self._params:
             params = memory.arrays_over(who, "parameter", params)
             self.select_state(params)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from lamella.core.rows_gradient import RowsGradient
 _OWN = {np.ndarray, RowsGradient}
 
 
-def arrays_over(who: str, noun: str, objects: Sequence[Any]) -> Sequence[Any]:
+def arrays_over(who: str, noun: str, objects: Iterable[Any]) -> Sequence[Any]:
     """`objects`, with an array in place of each one that shows its memory.
 
     Memory is shown by DLPack, by `__array_interface__` or by the buffer protocol. What shows none stays as it is: the checks of
@@ -25,11 +25,13 @@ def arrays_over(who: str, noun: str, objects: Sequence[Any]) -> Sequence[Any]:
         objects: Parameters or gradients.
 
     Returns:
-        The same sequence if there is nothing to do, else a list.
+        The same list or tuple if there is nothing to do, else a list.
 
     Raises:
         TypeError: The memory is not the CPU's, or NumPy has no dtype for it.
     """
+    if not isinstance(objects, (list, tuple)):
+        objects = list(objects)
     if _OWN.issuperset(map(type, objects)):
         return objects
     return [_array_over(f"{who}: {noun} {i}", x) for i, x in enumerate(objects)]

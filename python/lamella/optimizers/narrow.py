@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from operator import index
 from typing import Any, ClassVar, cast
 
 import numpy as np
@@ -34,10 +35,10 @@ class Narrow:
             min(1, clipnorm / (norm + 1e-6)). None for no bound.
         stochastic: Whether bfloat16 and 8-bit numbers are rounded up or down at random, with the value as the mean. Otherwise they
             are rounded to nearest, and changes below half a unit are lost.
-        seed: Of the random numbers, which do not depend on threads or targets.
+        seed: Of the random numbers, which do not depend on threads or targets: a whole number, of which 64 bits count.
 
     Raises:
-        TypeError: Another keyword was given.
+        TypeError: Another keyword was given, or seed is no whole number.
         ValueError: An argument is out of range.
 
     Source: block-wise scales as in Dettmers et al. 2022 (arXiv 2110.02861), with another code; Blackman & Vigna
@@ -62,7 +63,12 @@ class Narrow:
         if state not in BITS:
             raise ValueError(f"{type(self).__name__}: expected state to be one of {', '.join(BITS)}, got {state!r}")
         self.lr = lr
-        self.state, self.clipnorm, self.stochastic, self.seed = state, bound("clipnorm", clipnorm), bool(stochastic), int(seed)
+        self.state, self.clipnorm, self.stochastic, self.seed = (
+            state,
+            bound("clipnorm", clipnorm),
+            bool(stochastic),
+            index(seed),
+        )
         self.iterations = 0
         self._slots: list[list[Bytes]] | None = None
 
@@ -92,6 +98,7 @@ class Narrow:
             TypeError, ValueError: An array or number is not accepted. The message names it, and nothing is modified.
         """
         who = type(self).__name__
+        params, grads, copies = list(params), list(grads), None if copies is None else list(copies)
         self.check_numbers()
         if not math.isfinite(scale):
             raise ValueError(f"{who}: expected a finite scale, got {scale!r}")
@@ -106,15 +113,18 @@ class Narrow:
                 raise TypeError(
                     f"{who}: expected copies of bfloat16 for parameters of float32, got {to[0].dtype} for {ps[0].dtype}"
                 )
-        if not zero:  # the kernel takes writable gradients, but then does not write them
+        if not zero:  # the kernel takes writable gradients with memory of their own, but then does not write them
             gs = [g if g.flags.writeable else g.copy() for g in gs]
+            if not _kernels.lists_fit([[_bytes(gs)]]):
+                gs = [g.copy() for g in gs]
         slots = self._slots_for(ps)
         norm = self._norm(gs, scale) if self.clipnorm is not None else None
         if norm is not None and self.clipnorm is not None:
             scale *= min(1.0, self.clipnorm / (norm + 1e-6)) if norm == norm else norm
         wide = [[] if _narrow(arrays) else arrays for arrays in (ps, gs)]
         narrow = [_bytes(arrays) if _narrow(arrays) else [] for arrays in (ps, gs)]
-        storage = *narrow, _bytes(to), BITS[self.state], int(zero), scale, int(self.stochastic), self.seed, self.iterations
+        seed = (self.seed + 2**63) % 2**64 - 2**63
+        storage = *narrow, _bytes(to), BITS[self.state], int(zero), scale, int(self.stochastic), seed, self.iterations
         self.call(wide[0], wide[1], slots, cast(Storage, storage))
         self._slots = slots
         self.iterations += 1
@@ -152,7 +162,10 @@ class Narrow:
             raise ValueError(
                 f"{who}: the state belongs to parameters of other shapes: expected slots of {wanted} bytes, got {came}"
             )
-        self.iterations = int(np.asarray(state["iterations"]))
+        iterations = np.asarray(state["iterations"])
+        if iterations.ndim or iterations.dtype.kind not in "iu" or iterations < 0:
+            raise ValueError(f"{who}: expected iterations to be a whole number >= 0, got {iterations!r}")
+        self.iterations = int(iterations)
         self._slots = slots if count else None
 
     def call(self, params: list[Array], grads: list[Array], slots: list[list[Bytes]], storage: Storage) -> None:

@@ -141,8 +141,9 @@ def cross_entropy(
         return loss if reduction == "none" else loss.sum() if reduction == "sum" else loss.mean()
     if target.shape != rows.shape[:-1]:
         raise ValueError(f"cross_entropy: expected target of shape {tuple(rows.shape[:-1])}, got {tuple(target.shape)}")
-    counts = target != ignore_index
-    loss = _CrossEntropy.apply(rows, torch.where(counts, target, 0), counts)
+    labels = target.to(torch.int64)  # torch wraps the -100 that a tensor of uint8 is compared with
+    counts = labels != ignore_index
+    loss = _CrossEntropy.apply(rows, torch.where(counts, labels, 0), counts)
     return loss if reduction == "none" else loss.sum() if reduction == "sum" else loss.sum() / counts.sum()
 
 

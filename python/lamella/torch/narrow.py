@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Sequence
+from operator import index
 from typing import Any, ClassVar
 
 import numpy as np
@@ -34,7 +35,7 @@ class Narrow(Rule):
         state_dtype: "float32", "bfloat16" or "8bit": the storage of the slots, as `state` of lamella.optimizers.NarrowAdamW.
         clipnorm: Bound of the norm of the gradients of all groups together, as torch.nn.utils.clip_grad_norm_. None for no bound.
         stochastic: Whether bfloat16 and 8-bit numbers are rounded up or down at random, with the value as the mean.
-        seed: Of the random numbers.
+        seed: Of the random numbers: a whole number, of which 64 bits count.
         **options: The keywords of torch's class.
 
     Raises:
@@ -65,7 +66,7 @@ class Narrow(Rule):
             raise TypeError(f"{who}: unexpected keyword argument {name!r}")
         super().__init__(params, *arguments, **options)
         self.clipnorm = clipnorm
-        own = {"state_dtype": state_dtype, "stochastic": bool(stochastic), "seed": int(seed)}
+        own = {"state_dtype": state_dtype, "stochastic": bool(stochastic), "seed": index(seed)}
         self.defaults.update(own)
         for group in self.param_groups:
             for name, value in own.items():
@@ -146,6 +147,8 @@ class Narrow(Rule):
         # A kernel checks its arguments before it writes. With several calls, all are checked before the first one.
         if (len(work) > 1 or self.clipnorm is not None) and not self._fits(work, written):
             self._check_all(work, copies)
+        # Gradients that several calls read become 0 after the last one.
+        later = zero and len(work) > 1 and not _kernels.lists_fit([[grads] for _, _, grads in work])
         scale = 1.0 if scaled_by is None else 1 / float(scaled_by)
         if self.clipnorm is not None:
             norm = _norm(work) * scale
@@ -156,7 +159,7 @@ class Narrow(Rule):
             signed = -scale if group.get("maximize") else scale
             rest = (
                 stored.BITS[group["state_dtype"]],
-                int(zero),
+                int(zero and not later),
                 signed,
                 int(group["stochastic"]),
                 seed,
@@ -177,6 +180,8 @@ class Narrow(Rule):
                 self._check_all([(group, bucket, grads)], copies)
                 self._step_of_arrays(bucket, grads, to, rest)
             self._made(bucket, [*bucket.params, *(grads if zero else ()), *to])
+        if later:
+            _clear([g for _, _, grads in work for g in grads])
         return loss
 
     _hooked = staticmethod(Optimizer.profile_hook_step(_step))
@@ -185,15 +190,14 @@ class Narrow(Rule):
         """A step of tensors that the kernel does not take as they are. `rest`: the fields of Narrow after `copies`."""
         wide = bucket.params[0].dtype is torch.float32
         used = [ordered_like(g, p) for p, g in zip(bucket.params, grads)]
+        if not _kernels.lists_fit([[[*map(flat_bytes, used)]]]):  # they share memory, and the kernel may clear them
+            used = [torch.clone(g.detach(), memory_format=torch.preserve_format) for g in used]
         ps, gs, *narrow = _by_width(wide, *([*map(flat if wide else flat_bytes, some)] for some in (bucket.params, used)))
         bucket.order_slots()
         slots = [[*map(flat_bytes, slot)] for slot in bucket.slots]
         self.kernel(ps, gs, *slots, *bucket.numbers, (*narrow, [*map(flat_bytes, copies)], *rest))
         if rest[1]:  # zero
-            with torch.no_grad():
-                for g, read in zip(grads, used):
-                    if g is not read:
-                        g.zero_()
+            _clear([g for g, read in zip(grads, used) if g is not read])
 
     def _fits(self, work: list[Work], copies: list[list[Any]]) -> bool:
         """Whether the kernels take these tensors; False also where only a copy of a tensor fits."""
@@ -297,6 +301,12 @@ def _hidden(optimizer: Any, state_dict: dict[str, Any]) -> dict[str, Any]:
         for i, own in state_dict["state"].items()
     }
     return {**state_dict, "state": states}
+
+
+def _clear(grads: list[Any]) -> None:
+    with torch.no_grad():
+        for g in grads:
+            g.zero_()
 
 
 def _by_width(wide: bool, params: list[Any], grads: list[Any]) -> tuple[list[Any], list[Any], list[Any], list[Any]]:
