@@ -100,6 +100,15 @@ CASES = [
     (1, (6, 9, 8), 130, 20, (3, 3, 3), (1, 1, 1), (1, 1, 1), "same"),
     (1, (2, 2, 3), 3, 5, (5, 3, 4), (1, 1, 1), (1, 1, 1), "same"),
     (1, (4, 40, 40), 20, 70, (3, 3, 3), (1, 1, 1), (1, 1, 1), "valid"),
+    # Rows of more than 1,024 points are cut into parts: of sequences, of images and volumes whose windows have one row.
+    (1, (1025,), 3, 5, (2,), (1,), (1,), "same"),
+    (2, (2500,), 2, 3, (8,), (2,), (1,), "causal"),
+    (1, (1041,), 33, 2, (7,), (1,), (1,), "full"),
+    (1, (1543,), 5, 40, (4,), (1,), (37,), "same"),
+    (1, (3700,), 3, 8, (6,), (3,), (1,), "valid"),
+    (1, (1, 1300), 1, 20, (1, 9), (1, 1), (1, 1), "same"),
+    (2, (3, 1200), 4, 6, (1, 4), (2, 1), (1, 2), "same"),
+    (1, (2, 2, 1100), 3, 18, (1, 1, 7), (1, 1, 1), (1, 1, 1), "valid"),
 ]
 EPSILON = {np.float32: 2e-5, np.float64: 4e-15}
 
@@ -199,6 +208,16 @@ def test_three_by_three_over_one_channel(target, dtype, filters):
                         close(got, wanted, dtype)
 
 
+def test_long_sums_of_weight_gradients_stay_accurate(target):
+    """Float32 sums of a million terms, one by one, had an error of more than 1 %."""
+    for channels, filters in ((1, 9), (2, 3), (16, 16)):
+        x, dy = np.full((1, 300_000, channels), 0.1, "f4"), np.full((1, 299_997, filters), 0.1, "f4")
+        dw, dbias = np.empty((4, channels, filters), "f4"), np.empty(filters, "f4")
+        _kernels.conv_backward_weights(x, dy, Window((4,), (1,), (1,), "valid").geometry((300_000,)), dw, dbias)
+        np.testing.assert_allclose(dw, np.float64(x[0, 0, 0]) ** 2 * 299_997, rtol=3e-5)
+        np.testing.assert_allclose(dbias, np.float64(x[0, 0, 0]) * 299_997, rtol=3e-5)
+
+
 def test_nan_in_one_channel_stays(target):
     x = np.full((1, 3, 3, 1), np.nan, np.float32)
     y = np.zeros((1, 1, 1, 5), np.float32)
@@ -218,6 +237,7 @@ def test_nan_in_one_channel_stays(target):
         (9, (80,), 40, 50, (5,), (1,), (1,), "causal"),
         (9, (80,), 40, 50, (3,), (1,), (1,), "causal"),
         (4, (200,), 260, 200, (3,), (1,), (1,), "same"),
+        (1, (9000,), 8, 20, (7,), (1,), (1,), "causal"),
         (5, (8, 15, 14), 16, 24, (3, 3, 3), (1, 1, 1), (1, 1, 1), "same"),
         (2, (7, 16, 16), 70, 130, (3, 3, 3), (1, 1, 1), (1, 1, 1), "same"),
     ],

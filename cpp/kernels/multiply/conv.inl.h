@@ -170,8 +170,8 @@ Status conv_backward_input(In<T> dy, In<T> w, Window window, Out<T> dx) {
 }
 
 // The gradient of the weights as a product, dweights = sum over output points of x^T dy: the k of the product are the output
-// points. A unit is some output rows of one image; its patch of x and its panel of dy stay in L1. A window is contiguous in the
-// patch: `window_size` rows of A and of dweights.
+// points. A unit is some output rows of one image, or a part of a long one; its patch of x and its panel of dy stay in L1. A
+// window is contiguous in the patch: `window_size` rows of A and of dweights.
 template <class T>
 struct WeightProduct {
     const T* x;
@@ -180,8 +180,8 @@ struct WeightProduct {
     Int slices, rows, columns, out;
     Int slice_step, row_step, column_step;
     Int pad_left;
-    Box reached;  // the box that the windows of one output row read
-    Int block_rows, row_blocks;
+    Box reached;  // the box that the windows of the first unit's first row read
+    Int block_rows, row_blocks, block_columns, column_blocks;
     Int slice_size;
     Int window_size, total;  // rows of dweights
     const Int* windows;      // the offset of each window in the patch
@@ -195,7 +195,7 @@ struct WeightProduct {
     bool packs_panels() const { return out != tile_columns<T>(out); }
     Int point_step() const { return column_step * extent.in; }
     Int panels() const { return ceil_divide(out, kTileColumns<T>); }
-    Int unit_points() const { return block_rows * columns; }
+    Int unit_points() const { return block_rows * block_columns; }
     Int patch_row() const { return (reached.right - reached.left) * extent.in; }
     Int patch_rows() const { return (block_rows - 1) * row_step + reached.bottom - reached.top; }
     Int patch_size() const { return (reached.back - reached.front) * patch_rows() * patch_row(); }
@@ -274,24 +274,24 @@ LAMELLA_INLINE void add_bias(const WeightProduct<T>& v, const WeightSums<T>& s, 
     });
 }
 
-// Adds one unit of `block` output rows, tile by tile: first the weights, then the bias, because these points are then in the
-// cache.
+// Adds one unit of `columns` points in `block` output rows, tile by tile: first the weights, then the bias, because these
+// points are then in the cache.
 template <class T>
 LAMELLA_INLINE void add_unit(const WeightProduct<T>& v, const WeightSums<T>& s, const Patch<T>& patch, const T* dy_points,
-                             Int block, bool first) {
-    const Int points = block * v.columns, out = v.out, row = v.row_step * patch.row_size;
+                             Int block, Int columns, bool first) {
+    const Int points = block * columns, out = v.out, row = v.row_step * patch.row_size;
     if (v.few) {
         for (Int i = 0; i < v.total; i += v.window_size) {
             const T* const window = patch.data + v.windows[i / v.window_size];
-            add_few_gradients<T>(out, {window, dy_points, block, v.columns, row, v.point_step()}, v.window_size, s.sum + i,
+            add_few_gradients<T>(out, {window, dy_points, block, columns, row, v.point_step()}, v.window_size, s.sum + i,
                                  v.total);
         }
         add_bias(v, s, dy_points, points);
         return;
     }
-    const bool one_run = row == v.columns * v.point_step();
+    const bool one_run = block == 1 || row == columns * v.point_step();
     const Int run_count = one_run ? 1 : block;
-    for (Int run = 0; run < run_count; ++run) s.runs[run] = {run * row, one_run ? points : v.columns};
+    for (Int run = 0; run < run_count; ++run) s.runs[run] = {run * row, one_run ? points : columns};
     for (Int panel = 0; panel < v.panels() && v.packs_panels(); ++panel) {
         const Int j = panel * kTileColumns<T>;
         pack_panel(dy_points + j, out, points, smaller(kTileColumns<T>, out - j),
@@ -313,22 +313,21 @@ void add_units(const WeightProduct<T>& v, const WeightSums<T>& s, bool thin, Int
     if (v.biased) clear(s.bias_sum, v.out);
     if (thin || v.few) clear(s.sum, v.total * v.out);
     for (Int unit = begin; unit < end; ++unit) {
-        const Int slice = unit / v.row_blocks, p0 = unit % v.row_blocks * v.block_rows;  // slice: among those of all volumes
+        const Int q0 = unit % v.column_blocks * v.block_columns, columns = smaller(v.block_columns, v.columns - q0);
+        const Int row_block = unit / v.column_blocks, p0 = row_block % v.row_blocks * v.block_rows;
+        const Int slice = row_block / v.row_blocks;  // among those of all volumes
         const Int n = slice / v.slices, o = slice % v.slices, block = smaller(v.block_rows, v.rows - p0);
         const Box& r = v.reached;
-        const Box box{r.front + o * v.slice_step,
-                      r.back + o * v.slice_step,
-                      r.top + p0 * v.row_step,
-                      r.bottom + (p0 + block - 1) * v.row_step,
-                      r.left,
-                      r.right};
+        const Box box{r.front + o * v.slice_step,  r.back + o * v.slice_step,
+                      r.top + p0 * v.row_step,     r.bottom + (p0 + block - 1) * v.row_step,
+                      r.left + q0 * v.column_step, r.right + q0 * v.column_step};
         const Patch<T> patch = patch_of(v.x + n * v.extent.size(), v.extent, box, v.slice_size, s.buffer);
-        const T* const dy_points = v.dy + (slice * v.rows + p0) * v.columns * v.out;
+        const T* const dy_points = v.dy + ((slice * v.rows + p0) * v.columns + q0) * v.out;
         if (thin) {
-            add_thin_gradients(patch.data - v.pad_left - r.left, patch.row_size, dy_points, block, v.columns, v.out, s.sum,
+            add_thin_gradients(patch.data - v.pad_left - r.left, patch.row_size, dy_points, block, columns, v.out, s.sum,
                                v.biased ? s.bias_sum : nullptr);
         } else {
-            add_unit(v, s, patch, dy_points, block, unit == begin);
+            add_unit(v, s, patch, dy_points, block, columns, unit == begin);
         }
     }
 }
@@ -336,7 +335,8 @@ void add_units(const WeightProduct<T>& v, const WeightSums<T>& s, bool thin, Int
 // Only the shape determines how the units are cut into parts. Each part has its own sums, which are added in order.
 template <class T>
 Status multiply_points(WeightProduct<T> v, const Geometry& g, bool thin, T* dweights, T* dbias) {
-    const Int size = v.total * v.out, bias_size = v.biased ? v.out : 0, units = g.images * v.slices * v.row_blocks;
+    const Int size = v.total * v.out, bias_size = v.biased ? v.out : 0,
+              units = g.images * v.slices * v.row_blocks * v.column_blocks;
     constexpr Int kMaxParts = 16, kPartBytes = 16 << 20;
     const Int by_memory = larger(1, kPartBytes / (size * Int(sizeof(T))));
     const Int by_work = ceil_divide(2 * units * v.unit_points() * size, kChunkFlops);
@@ -410,10 +410,12 @@ Status conv_backward_weights(In<T> x, In<T> dy, Window window, Out<T> dweights, 
             biased ? dbias.data : nullptr);
     }
     const bool image_of_3x3 = whole && g.taps() == 9 && form.square && g.x[0] == 1 && g.y[0] == 1 && window.before[0] == 0;
-    const Int right = (columns - 1) * window.stride[2] + g.offset(2, window.size[2] - 1) + 1;
-    const Box reached = widen({g.offset(0, 0), g.offset(0, window.size[0] - 1) + 1, g.offset(1, 0),
-                               g.offset(1, window.size[1] - 1) + 1, g.offset(2, 0), right},
-                              extent.width);
+    const Int block_columns = dense ? columns : columns_at_once(columns, window.size[0], window.size[1]);
+    const Int right = (block_columns - 1) * window.stride[2] + g.offset(2, window.size[2] - 1) + 1;
+    const Box row{g.offset(0, 0), g.offset(0, window.size[0] - 1) + 1,
+                  g.offset(1, 0), g.offset(1, window.size[1] - 1) + 1,
+                  g.offset(2, 0), right};
+    const Box reached = block_columns < columns ? row : widen(row, extent.width);
     const Int points = dense ? kBlockDepth<T> : kBlockDepth<T> / 2;  // of a unit
     const Int block_rows = larger(1, smaller(rows, points / columns)), row_blocks = ceil_divide(rows, block_rows);
     const Int window_size = window.dilation[2] == 1 ? window.size[2] * in : in;
@@ -431,6 +433,8 @@ Status conv_backward_weights(In<T> x, In<T> dy, Window window, Out<T> dweights, 
                              reached,
                              block_rows,
                              row_blocks,
+                             block_columns,
+                             ceil_divide(columns, block_columns),
                              0,
                              window_size,
                              g.taps() * in,

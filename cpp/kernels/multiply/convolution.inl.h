@@ -49,6 +49,11 @@ LAMELLA_INLINE Int patch_slice(const Extent& x, const Box& first, Int slices, In
 template <class T>
 Patch<T> patch_of(const T* volume, const Extent& x, const Box& box, Int slice_size, T* buffer) {
     const Int row_size = (box.right - box.left) * x.in;
+    const bool one_row = box.back - box.front == 1 && box.bottom - box.top == 1;
+    if (one_row && box.front >= 0 && box.back <= x.depth && box.top >= 0 && box.bottom <= x.height && box.left >= 0 &&
+        box.right <= x.width) {
+        return {volume + ((box.front * x.height + box.top) * x.width + box.left) * x.in, row_size};
+    }
     if (box.within(x) && (box.back - box.front == 1 || slice_size == x.height * row_size)) {
         return {volume + (box.front * x.height + box.top) * row_size, row_size};
     }
@@ -120,9 +125,9 @@ bool is_3x3(const Convolution<T>& v) {
     return v.tap_count == 9 && v.depth == 1 && v.slices == 1 && v.taps[0].slice == 0 && has_rows(v, 3, 3);
 }
 
-// The box of the input that output row 0 of slice 0 reads.
+// The box of the input that the first `columns` points of output row 0 of slice 0 read.
 template <class T>
-Box reach(const Convolution<T>& v) {
+Box reach(const Convolution<T>& v, Int columns) {
     Box box{v.taps[0].slice, v.taps[0].slice + 1, v.taps[0].row, v.taps[0].row + 1, v.taps[0].column, v.taps[0].column + 1};
     for (Int t = 1; t < v.tap_count; ++t) {
         box.front = smaller(box.front, v.taps[t].slice);
@@ -132,8 +137,8 @@ Box reach(const Convolution<T>& v) {
         box.left = smaller(box.left, v.taps[t].column);
         box.right = larger(box.right, v.taps[t].column + 1);
     }
-    box.right += (v.columns - 1) * v.column_step;
-    return widen(box, v.width);
+    box.right += (columns - 1) * v.column_step;
+    return columns < v.columns ? box : widen(box, v.width);
 }
 
 // The number of output rows computed at once: their patch, and the weights multiplied with it, fill half of a 512 KiB L2.
@@ -141,6 +146,16 @@ Box reach(const Convolution<T>& v) {
 LAMELLA_INLINE Int rows_at_once(Int rows, Int row_step, Int patch_row_bytes) {
     constexpr Int kPatchBytes = 128 * 1024;
     return larger(1, smaller(rows, kPatchBytes / larger(1, row_step * patch_row_bytes)));
+}
+
+// Output rows of sequences are cut if they have more than twice so many points, so that what a unit reads stays in the cache,
+// and so that one long sequence has several units.
+constexpr Int kRowPoints = 512;
+
+// The number of points of an output row that are computed at once. window: its sizes in slices and rows.
+LAMELLA_INLINE Int columns_at_once(Int columns, Int window_slices, Int window_rows) {
+    if (window_slices != 1 || window_rows != 1 || columns <= 2 * kRowPoints) return columns;
+    return ceil_divide(columns, columns / kRowPoints);
 }
 
 // The k of an output point as runs in its patch, cut into blocks of equal depth. Contiguous taps share a run.
@@ -211,10 +226,13 @@ void pack_few(const Convolution<T>& v, T* packed) {
 template <class T>
 Status convolve_direct(const Convolution<T>& v) {
     const Extent extent = v.extent();
-    const Box reached = reach(v);
+    const Box row = reach(v, v.columns);
+    const Int block_columns = columns_at_once(v.columns, row.back - row.front, row.bottom - row.top);
+    const Int column_blocks = ceil_divide(v.columns, block_columns);
+    const Box reached = column_blocks > 1 ? reach(v, block_columns) : row;
     const Int patch_row = (reached.right - reached.left) * v.in, patch_slices = reached.back - reached.front;
-    const Int block_rows = rows_at_once(v.rows, v.row_step, patch_slices * patch_row * Int(sizeof(T)));
-    const Int row_blocks = ceil_divide(v.rows, block_rows), points = block_rows * v.columns;
+    const Int block_rows = column_blocks > 1 ? 1 : rows_at_once(v.rows, v.row_step, patch_slices * patch_row * Int(sizeof(T)));
+    const Int row_blocks = ceil_divide(v.rows, block_rows), points = block_rows * block_columns;
     const Int patch_rows = (block_rows - 1) * v.row_step + reached.bottom - reached.top;
     const Int slice_size = patch_slice(extent, reached, (v.slices - 1) * v.slice_step, (v.rows - 1) * v.row_step, patch_rows);
     const Int patch_size = patch_slices * patch_rows * patch_row;
@@ -233,20 +251,18 @@ Status convolve_direct(const Convolution<T>& v) {
     const Int flops = 2 * points * v.out * v.terms();
     const bool thin = kThinPays && v.in == 1 && is_3x3(v);
     const Int grain = larger(1, kChunkFlops / flops);
-    return in_chunks(v.images * v.slices * row_blocks, grain, [&](Int begin, Int end) -> Status {
+    return in_chunks(v.images * v.slices * row_blocks * column_blocks, grain, [&](Int begin, Int end) -> Status {
         T *buffer, **c;
         const T** a;
         const Workspace own(part(buffer, patch_size), part(a, points), part(c, points));
         if (!own) return kOutOfMemory;
         for (Int unit = begin; unit < end; ++unit) {
-            const Int image = unit / row_blocks / v.slices, o = unit / row_blocks % v.slices;
-            const Int p0 = unit % row_blocks * block_rows, p1 = smaller(p0 + block_rows, v.rows);
-            const Box box{reached.front + o * v.slice_step,
-                          reached.back + o * v.slice_step,
-                          reached.top + p0 * v.row_step,
-                          reached.bottom + (p1 - 1) * v.row_step,
-                          reached.left,
-                          reached.right};
+            const Int rows = unit / column_blocks, image = rows / row_blocks / v.slices, o = rows / row_blocks % v.slices;
+            const Int p0 = rows % row_blocks * block_rows, p1 = smaller(p0 + block_rows, v.rows);
+            const Int q0 = unit % column_blocks * block_columns, q1 = smaller(q0 + block_columns, v.columns);
+            const Box box{reached.front + o * v.slice_step,  reached.back + o * v.slice_step,
+                          reached.top + p0 * v.row_step,     reached.bottom + (p1 - 1) * v.row_step,
+                          reached.left + q0 * v.column_step, reached.right + q0 * v.column_step};
             const Patch<T> patch = patch_of(v.x + image * extent.size(), extent, box, slice_size, buffer);
             T* const y = v.y + image * v.y_image + o * v.y_slice;
             if (thin) {
@@ -257,8 +273,8 @@ Status convolve_direct(const Convolution<T>& v) {
             }
             Int count = 0;
             for (Int p = p0; p < p1; ++p) {
-                for (Int q = 0; q < v.columns; ++q, ++count) {
-                    a[count] = patch.data + (p - p0) * v.row_step * patch.row_size + q * v.column_step * v.in;
+                for (Int q = q0; q < q1; ++q, ++count) {
+                    a[count] = patch.data + (p - p0) * v.row_step * patch.row_size + (q - q0) * v.column_step * v.in;
                     c[count] = y + p * v.y_row + q * v.y_column;
                 }
             }
