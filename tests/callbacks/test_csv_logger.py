@@ -174,3 +174,18 @@ def test_a_column_that_cannot_be_added_leaves_the_file_as_it_was(tmp_path, monke
         logger.on_epoch_end(1, {"loss": 2.0, "new": 3})
     logger.on_train_end()
     assert read(path) == [["epoch", "loss"], ["0", "1.0"]]
+
+
+def test_a_file_that_is_replaced_or_left_open_is_closed(tmp_path):
+    path = tmp_path / "log.csv"
+    logger = CSVLogger(path)
+    logger.on_train_begin()
+    first = logger.csv_file
+    logger.on_epoch_end(0, {"loss": 1.0})
+    logger.on_epoch_end(1, {"loss": 0.5, "new": 3})
+    second = logger.csv_file
+    assert first.closed and not second.closed
+    # The first run was interrupted, so on_train_end was not called.
+    drive(logger, {"loss": 2.0})
+    assert second.closed and logger.csv_file is None
+    assert read(path) == [["epoch", "loss"], ["0", "2.0"]]
