@@ -80,10 +80,6 @@ LAMELLA_INLINE void fold_joined(const T* joined, Int width, Int columns, T* out)
     }
 }
 
-// Joined rows that are summed one after another. The sums of longer columns are sums of such sums: one by one, a million equal
-// numbers of float32 had an error of 1 %.
-constexpr Int kRowsOfPiece = 1024;
-
 // out[c] = sum of column c of [elements / columns, columns].
 template <class T>
 LAMELLA_INLINE void sum_some_rows(const T* x, Int elements, Int columns, T* out) {

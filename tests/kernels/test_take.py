@@ -94,6 +94,23 @@ def test_rows_are_summed_in_the_order_of_their_indices(dtype):
     assert dx.tolist() == [[0], [float(((dy[0, 0] + dy[1, 0]) + dy[2, 0]) + dy[3, 0])]]
 
 
+@dtypes
+def test_many_places_of_one_row(target, dtype):
+    """As padding has: up to 1,024 rows are summed one by one, and then these sums."""
+    rng = np.random.default_rng(0)
+    for columns, counts in ((3, [1023, 1024, 1025]), (37, [2048, 2049, 5000])):
+        for count in counts:
+            rows = rng.permutation(np.repeat([2, 0], [count, 50]))
+            dy = rng.integers(-64, 64, (len(rows), columns)).astype(dtype) / 8  # their sums are exact
+            dx = Guarded((4, columns), dtype, 1)
+            _kernels.take_backward(surrounded(dy, dtype, 1), rows, dx.array)
+            np.testing.assert_array_equal(dx.array[[0, 2]], [dy[rows == row].sum(axis=0) for row in (0, 2)])
+            assert dx.intact() and not dx.array[[1, 3]].any()
+    dy, dx = np.full((320_000, 5), 0.1, dtype), np.empty((2, 5), dtype)
+    _kernels.take_backward(dy, np.ones(320_000, np.int64), dx)
+    np.testing.assert_allclose(dx[1], 320_000 * float(dtype(0.1)), rtol=2e-5 if dtype is np.float32 else 1e-13)
+
+
 @pytest.mark.parametrize("wrong", [-1, 3, 2**40])
 def test_indices_outside_are_refused(wrong):
     rows, x, y = np.array([0, wrong]), np.ones((3, 2)), np.zeros((2, 2))

@@ -38,21 +38,24 @@ template <class T>
 LAMELLA_INLINE void sum_rows_at(const T* dy, Int columns, const Int* places, Int first, Int last, T* to) {
     constexpr int kBlock = 4;  // two cache lines of each row (AVX2); independent additions need not wait for each other
     constexpr Int kStep = kBlock * kLanes<T>;
-    const Int blocks = columns / kStep * kStep;
-    for (Int c = 0; c < blocks; c += kStep) {
-        Vec<T> sum[kBlock];
-        for (int v = 0; v < kBlock; ++v) sum[v] = load(dy + places[first] * columns + c + v * kLanes<T>);
-        for (Int k = first + 1; k < last; ++k) {
-            const T* from = dy + places[k] * columns + c;
-            for (int v = 0; v < kBlock; ++v) sum[v] += load(from + v * kLanes<T>);
+    const auto sum_block = [=](Int c, Int part, auto vectors) {
+        constexpr int kVectors = decltype(vectors)::value;
+        Vec<T> total[kVectors] = {};
+        for (Int begin = first, end; begin < last; begin = end) {
+            end = smaller(begin + kRowsOfPiece, last);
+            Vec<T> sum[kVectors];
+            for (int v = 0; v < kVectors; ++v) sum[v] = load(dy + places[begin] * columns + c + v * kLanes<T>, part);
+            for (Int k = begin + 1; k < end; ++k) {
+                const T* from = dy + places[k] * columns + c;
+                for (int v = 0; v < kVectors; ++v) sum[v] += load(from + v * kLanes<T>, part);
+            }
+            for (int v = 0; v < kVectors; ++v) total[v] = begin == first ? sum[v] : total[v] + sum[v];
         }
-        for (int v = 0; v < kBlock; ++v) store(to + c + v * kLanes<T>, sum[v]);
-    }
-    for_vectors<T>(blocks, columns, [=](Int c, Int part) {
-        Vec<T> sum = load(dy + places[first] * columns + c, part);
-        for (Int k = first + 1; k < last; ++k) sum += load(dy + places[k] * columns + c, part);
-        store(to + c, sum, part);
-    });
+        for (int v = 0; v < kVectors; ++v) store(to + c + v * kLanes<T>, total[v], part);
+    };
+    const Int blocks = columns / kStep * kStep;
+    for (Int c = 0; c < blocks; c += kStep) sum_block(c, 0, Number<kBlock>{});
+    for_vectors<T>(blocks, columns, [=](Int c, Int part) { sum_block(c, part, Number<1>{}); });
 }
 
 // Rows that ascend are distinct, so that no two threads write one of them.

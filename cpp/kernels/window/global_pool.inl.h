@@ -6,11 +6,6 @@
 namespace lamella {
 namespace {
 
-template <int N>
-struct Count {
-    static constexpr int value = N;
-};
-
 template <class Places, class Pooled>
 LAMELLA_INLINE bool global_pooling_fits(const Places& x, const Pooled& y) {
     return x.rank == 3 && y.rank == 2 && x.shape[0] == y.shape[0] && x.shape[2] == y.shape[1] && x.shape[1] > 0;
@@ -82,8 +77,8 @@ Status global_max_pool_forward(In<T> x, Out<T> y, OutLabels argmax) {
             }
         };
         const Int blocks = channels / kStep * kStep;
-        for (Int c = 0; c < blocks; c += kStep) largest(c, 0, Count<kBlock>{});
-        for_vectors<T>(blocks, channels, [=](Int c, Int part) { largest(c, part, Count<1>{}); });
+        for (Int c = 0; c < blocks; c += kStep) largest(c, 0, Number<kBlock>{});
+        for_vectors<T>(blocks, channels, [=](Int c, Int part) { largest(c, part, Number<1>{}); });
     });
     return nullptr;
 }
