@@ -44,6 +44,8 @@ def test_base_logger_weights_by_size_except_stateful_metrics():
     logs = Logs()
     base.on_epoch_end(0, logs)
     assert logs == {"loss": 1.25, "auc": 0.4}
+    base.on_batch_end(1)
+    assert base.seen == 4 and base.totals == {"loss": 5.0, "auc": 0.4}
 
 
 class Recorder(Callback):
