@@ -157,6 +157,11 @@ def test_padding_to_length_0():
             "`start_index.length=2 > end_index=1` is disallowed",
         ),
         (lambda: sequence.TimeseriesGenerator([1, 2], [1, 2], 1, end_index=2), ValueError, "end_index < 2"),
+        (
+            lambda: sequence.TimeseriesGenerator([1, 2], [1, 2], 1, start_index=-1),
+            ValueError,
+            "0 <= start_index .* got -1 and 1",
+        ),
         (lambda: sequence.TimeseriesGenerator([1, 2], [1, 2], 1, stride=0), ValueError, "expected stride >= 1, got 0"),
         (lambda: text.text_to_word_sequence(float("nan")), TypeError, "expected a text, got float nan"),
         (lambda: text.one_hot("a", 1), ValueError, "expected n >= 2"),

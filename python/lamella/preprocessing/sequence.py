@@ -241,7 +241,7 @@ class TimeseriesGenerator(Sequence):
         if start_index < 0 or self.end_index >= len(data):
             raise ValueError(
                 f"TimeseriesGenerator: expected 0 <= start_index and end_index < {len(data)}, the length of data, "
-                f"got {start_index} and {end_index}"
+                f"got {start_index} and {self.end_index}"
             )
 
     def __len__(self) -> int:
