@@ -109,6 +109,29 @@ def test_every_size_of_an_image_whose_channels_fill_vectors(target, dtype, chann
 
 
 @dtypes
+def test_windows_that_lie_wholly_in_the_padding(target, dtype):
+    """Their points are the bias. Numbers of zeros, as in PyTorch, may be larger than a window."""
+    for channels, multiplier in ((1, 1), (3, 2), (4, 2), (8, 1), (16, 3), (33, 1), (64, 1)):
+        for size in ((1, 3), (2, 3), (3, 3), (2, 2, 3)):
+            for strides in (1, 2):
+                for more in (0, 1):
+                    steps, gaps, sizes = (strides,) * len(size), (1,) * len(size), (4, 5, 9)[-len(size) :]
+                    before = (*(n + more for n in size[:-1]), more * 4)
+                    window = Window(size, steps, gaps, "valid")
+                    counts = window.lengths([n + 2 * zeros for n, zeros in zip(sizes, before)])
+                    draw = np.random.default_rng(0).standard_normal
+                    shapes = (2, *sizes, channels), (*size, channels, multiplier), (channels * multiplier,)
+                    x, w, bias = (surrounded(draw(shape), dtype, 1) for shape in shapes)
+                    dy = surrounded(draw((2, *counts, channels * multiplier)), dtype, 1)
+                    for b, relu in ((bias, 1), (bias[:0], 0)):
+                        y, *gradients = run(x, w, b, dy, (size, steps, gaps, before), relu)
+                        close(y, oracle.forward(x, w, b, relu, dy.shape, steps, gaps, before), 8)
+                        for got, wanted in zip(gradients, oracle.backward(x, w, dy, steps, gaps, before), strict=True):
+                            if got.size:  # a sum of many terms may be much smaller than they are
+                                close(got, wanted, 16, scale=max(dy[..., 0].size ** 0.5, np.abs(wanted).max()))
+
+
+@dtypes
 def test_the_place_of_the_result_in_memory_changes_no_bit(target, dtype):
     """AVX-512 goes through the channels from the last to the first if y is just behind x, modulo 1024 bytes."""
     lines, line = 20, 64 // np.dtype(dtype).itemsize

@@ -247,8 +247,7 @@ template <class T, class Result>
 void work_on_span(SourceRows<T>& rows, const Source<T>& source, Int image, const Line& slice, const Line& row,
                   const Span<T>& span, const WeightShape& w, const WeightBlocks<T>& blocks, Tap* taps, const Result& result) {
     const Line& column = span.column;
-    // A window above or below the source has no rows.
-    if (source.length > 0 && slice.count > 0 && row.count > 0) {
+    if (source.length > 0) {
         const Threes<T> threes = list_threes(rows, source, image, slice, row, span, w, blocks);
         return work_on_threes(threes, span.advance, result);
     }

@@ -218,8 +218,34 @@ LAMELLA_INLINE void with_rows(Int rows, const F& f) {
     else f(Number<1>());
 }
 
+// Points whose windows have no row inside the source: y is the bias.
+template <class T>
+void sum_no_rows(const Threes<T>& p, const Outputs<T>& out) {
+    for (Int v = 0; v < p.vectors(); ++v) {
+        Vec<T> sum = load(out.w + v * p.block + p.bias);
+        if (out.relu) sum = sum < T(0) ? Vec<T>{} : sum;
+        for (Int i = 0; i < p.count; ++i) store(out.y + v * kLanes<T> + i * out.y_step, sum, p.part(v));
+    }
+}
+
+// Of such points only the bias has a gradient.
+template <class T>
+void add_no_rows(const Threes<T>& p, const WeightSums<T>& into) {
+    for (Int v = 0; v < p.vectors(); ++v) {
+        T* const at = into.dw + v * p.block + p.bias;
+        const Int part = p.part(v);
+        Vec<T> bias = load(at);
+        for (Int i = 0; i < p.count; ++i) {
+            const T* const dy = into.dy + v * kLanes<T> + i * into.dy_step;
+            bias += part == 0 ? load(dy) : load_part(dy, part);
+        }
+        store(at, bias);
+    }
+}
+
 template <class T>
 void work_on_threes(const Threes<T>& p, Int stride, const Outputs<T>& out) {
+    if (p.rows == 0) return sum_no_rows(p, out);
     with_rows(p.rows, [&](auto rows) {
         if (stride == 1) sum_some<T, rows.value, 1>(p, out);
         else sum_some<T, rows.value, 2>(p, out);
@@ -228,6 +254,7 @@ void work_on_threes(const Threes<T>& p, Int stride, const Outputs<T>& out) {
 
 template <class T>
 void work_on_threes(const Threes<T>& p, Int stride, const WeightSums<T>& into) {
+    if (p.rows == 0) return add_no_rows(p, into);
     with_rows(p.rows, [&](auto rows) {
         if (stride == 1) add_rows<T, rows.value, 1>(p, into);
         else add_rows<T, rows.value, 2>(p, into);
