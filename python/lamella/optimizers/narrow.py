@@ -63,12 +63,8 @@ class Narrow:
         if state not in BITS:
             raise ValueError(f"{type(self).__name__}: expected state to be one of {', '.join(BITS)}, got {state!r}")
         self.lr = lr
-        self.state, self.clipnorm, self.stochastic, self.seed = (
-            state,
-            bound("clipnorm", clipnorm),
-            bool(stochastic),
-            index(seed),
-        )
+        self.state, self.clipnorm = state, bound("clipnorm", clipnorm)
+        self.stochastic, self.seed = bool(stochastic), index(seed)
         self.iterations = 0
         self._slots: list[list[Bytes]] | None = None
 
